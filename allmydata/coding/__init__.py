@@ -1,0 +1,1 @@
+"""The mathematics of one file: sizes, erasure code, hash trees, placement."""

@@ -1,0 +1,1 @@
+"""Ciphers, tagged hashes, Merkle trees, and every key derived from them."""

@@ -1,0 +1,1 @@
+"""Contracts only, no behaviour; import every one of them from here."""

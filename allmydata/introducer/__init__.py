@@ -1,0 +1,1 @@
+"""How nodes of one grid find each other."""

@@ -1,0 +1,1 @@
+"""Wiring: which services one process runs."""

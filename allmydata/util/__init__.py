@@ -1,0 +1,1 @@
+"""Small tools, none of which knows what a share is."""

@@ -1,0 +1,155 @@
+"""Coroutines inside, Deferreds at the edges: the only place that mixes the two."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredList,
+    FirstError,
+    succeed,
+)
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def as_deferred(
+    f: Callable[P, Coroutine[Deferred[Any], Any, T]],
+) -> Callable[P, Deferred[T]]:
+    """Let an async method keep an interface's promise of a Deferred."""
+
+    @wraps(f)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        return Deferred.fromCoroutine(f(*args, **kwargs))
+
+    return call
+
+
+def start(work: Awaitable[T]) -> Deferred[T]:
+    """Begin *work* now; the Deferred returned must be awaited or given to log_failure."""
+    if isinstance(work, Deferred):
+        return work
+    return Deferred.fromCoroutine(work)  # type: ignore[arg-type]
+
+
+async def gather(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Run all together; return their results in order.
+
+    :raises Exception: the first failure; the others go on and their failures are dropped
+    """
+    started = [start(work) for work in works]
+    waiting = DeferredList(started, fireOnOneErrback=True, consumeErrors=True)
+    try:
+        pairs = await waiting
+    except FirstError as e:
+        e.subFailure.raiseException()
+        raise
+    return [result for _, result in pairs]
+
+
+async def settle(works: Iterable[Awaitable[T]]) -> list[T | Failure]:
+    """Run all together and wait for every one; a failure stands in its result's place."""
+    started = [start(work) for work in works]
+    pairs = await DeferredList(started, consumeErrors=True)
+    return [result for _, result in pairs]
+
+
+def timeout(work: Awaitable[T], seconds: float, clock: IReactorTime) -> Deferred[T]:
+    """Start *work* and cancel it after *seconds*.
+
+    :raises twisted.internet.defer.TimeoutError: from the Deferred, when time ran out
+    """
+    return start(work).addTimeout(seconds, clock)
+
+
+def sleep(seconds: float, clock: IReactorTime) -> Deferred[None]:
+    """Return a Deferred that fires after *seconds*; cancelling it stops the clock."""
+    call: Any = None
+
+    def cancelled(_: Deferred[None]) -> None:
+        if call is not None and call.active():
+            call.cancel()
+
+    waiting: Deferred[None] = Deferred(cancelled)
+    call = clock.callLater(seconds, waiting.callback, None)
+    return waiting
+
+
+def log_failure(waiting: Deferred[Any], log: Logger, what: str) -> None:
+    """Let nobody wait for *waiting*; if it fails, write *what* and the failure down."""
+
+    def write(failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            log.failure("{what}", failure=failure, what=what)
+
+    waiting.addErrback(write)
+
+
+def drop(waiting: Deferred[Any]) -> None:
+    """Let nobody wait for *waiting*, and let nobody hear of it if it fails."""
+    waiting.addErrback(lambda _: None)
+
+
+class Gate:
+    """A door that is opened and shut: those who wait pass when it opens."""
+
+    def __init__(self) -> None:
+        self._open = False
+        self._waiting: list[Deferred[None]] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether :meth:`wait` would return at once."""
+        return self._open
+
+    def open(self) -> None:
+        """Let everybody who waits, and everybody who comes, pass."""
+        self._open = True
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            one.callback(None)
+
+    def shut(self) -> None:
+        """Make those who come from now on wait."""
+        self._open = False
+
+    def wait(self) -> Deferred[None]:
+        """Return a Deferred that fires when the door is open; it may be cancelled."""
+        if self._open:
+            return succeed(None)
+        waiting: Deferred[None] = Deferred(self._waiting.remove)
+        self._waiting.append(waiting)
+        return waiting
+
+
+class Workers:
+    """A few threads for bulk work: pure functions on buffers, or one file operation."""
+
+    def __init__(self, num_threads: int, name: str) -> None:
+        self._pool = ThreadPool(minthreads=0, maxthreads=num_threads, name=name)
+        self.num_threads = num_threads
+
+    def start(self) -> None:
+        """Begin to take work; threads are made when there is some."""
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Wait for the work in hand and end the threads."""
+        self._pool.stop()
+
+    def run(self, f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Call *f* in a thread; its result or failure arrives on the reactor's."""
+        from twisted.internet import reactor
+
+        waiting: Deferred[T] = deferToThreadPool(reactor, self._pool, f, *args, **kwargs)  # type: ignore[arg-type]
+        return waiting

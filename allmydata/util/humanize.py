@@ -1,0 +1,44 @@
+"""Sizes and durations, as people read and write them."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = "KMGTPE"
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGTPE])(I)?)?B?", re.IGNORECASE)
+_STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
+
+
+def parse_size(text: str) -> int:
+    """Read ``5``, ``1G``, ``1.5 MB`` (powers of 1000) or ``1Gi`` (powers of 1024) as bytes.
+
+    :raises ValueError: anything else
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if not found:
+        raise ValueError(
+            f"not a size: {text[:40]!r}; write a number with K, M, G, Ki, Mi, Gi …"
+        )
+    number, unit, binary = found.groups()
+    power = _UNITS.index(unit.upper()) + 1 if unit else 0
+    return int(float(number) * (1024 if binary else 1000) ** power)
+
+
+def size(num_bytes: int) -> str:
+    """Return *num_bytes* for people: ``999 B``, ``1.5 MB``."""
+    if num_bytes < 1000:
+        return f"{num_bytes} B"
+    value = float(num_bytes)
+    for unit in _UNITS:
+        value /= 1000
+        if value < 999.95:
+            return f"{value:.1f} {unit}B" if unit != "K" else f"{value:.1f} kB"
+    return f"{value:.1f} {_UNITS[-1]}B"
+
+
+def duration(seconds: float) -> str:
+    """Return *seconds* for people: ``0.42 s``, ``3.1 min``, ``2.0 d``."""
+    for length, name in _STEPS:
+        if seconds >= length:
+            return f"{seconds / length:.1f} {name}"
+    return f"{seconds:.2f} s"

@@ -1,0 +1,52 @@
+"""Packaging: what is installed, under which names, with which libraries."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "allmydata/__init__.py").read_text(), re.M
+).group(1)
+
+setup(
+    name="allmydata",
+    version=VERSION,
+    description="A storage grid that people own",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="GPL-2.0-or-later",
+    python_requires=">=3.11",
+    packages=find_packages(include=["allmydata", "allmydata.*"]),
+    install_requires=[
+        "Twisted>=26.10,<27",
+        "foolscap>=24.9,<25",
+        "zfec>=1.6,<1.7",
+        "cryptography>=48,<49",
+        "zope.interface>=8",
+        "attrs>=26",
+        "click>=8.5,<9",
+        "rich>=15",
+        "psutil>=7",
+        "pyeclib>=1.8",
+        "PyYAML>=6",
+        "service-identity>=24",
+    ],
+    extras_require={
+        "dev": [
+            "ruff",
+            "mypy",
+            "mypy-zope",
+            "import-linter",
+            "pytest",
+            "pytest-twisted",
+            "pytest-xdist",
+            "hypothesis",
+            "build",
+            "types-PyYAML",
+            "types-psutil",
+        ],
+    },
+    entry_points={"console_scripts": ["tahoe = allmydata.cli.main:main"]},
+)

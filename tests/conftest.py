@@ -1,0 +1,26 @@
+import gc
+
+import pytest
+import pytest_twisted
+from foolscap.api import flushEventualQueue
+from twisted.internet import reactor
+from twisted.logger import LogLevel, globalLogPublisher
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    errors = []
+
+    def see(e):
+        if e.get("log_level") == LogLevel.critical:
+            errors.append(e)
+
+    globalLogPublisher.addObserver(see)
+    before = set(reactor.getDelayedCalls())
+    yield
+    pytest_twisted.blockon(flushEventualQueue())
+    gc.collect()
+    globalLogPublisher.removeObserver(see)
+    late = [c for c in reactor.getDelayedCalls() if c not in before and c.active()]
+    assert not late, late
+    assert not errors, [e.get("log_failure") for e in errors]
