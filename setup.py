@@ -30,6 +30,7 @@ setup(
         "rich>=15",
         "psutil>=7",
         "pyeclib>=1.8",
+        "cffi>=2",
         "PyYAML>=6",
         "service-identity>=24",
     ],

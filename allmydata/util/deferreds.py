@@ -117,7 +117,8 @@ class Gate:
         self._open = True
         waiting, self._waiting = self._waiting, []
         for one in waiting:
-            one.callback(None)
+            if not one.called:  # else one of those before it has cancelled it
+                one.callback(None)
 
     def shut(self) -> None:
         """Make those who come from now on wait."""
@@ -127,7 +128,11 @@ class Gate:
         """Return a Deferred that fires when the door is open; it may be cancelled."""
         if self._open:
             return succeed(None)
-        waiting: Deferred[None] = Deferred(self._waiting.remove)
+
+        def forget(waiting: Deferred[None]) -> None:
+            self._waiting = [one for one in self._waiting if one is not waiting]
+
+        waiting: Deferred[None] = Deferred(forget)
         self._waiting.append(waiting)
         return waiting
 

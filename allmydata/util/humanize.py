@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _UNITS = "KMGTPE"
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGTPE])(I)?)?B?", re.IGNORECASE)
+_SIZE = re.compile(
+    r"([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*(?:([KMGTPE])(I)?)?B?", re.IGNORECASE | re.ASCII
+)
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -21,7 +24,7 @@ def parse_size(text: str) -> int:
         )
     number, unit, binary = found.groups()
     power = _UNITS.index(unit.upper()) + 1 if unit else 0
-    return int(float(number) * (1024 if binary else 1000) ** power)
+    return int(Fraction(number) * (1024 if binary else 1000) ** power)
 
 
 def size(num_bytes: int) -> str:

@@ -20,7 +20,8 @@ class WhenEnough:
         ready = [entry for entry in self._waiting if entry[0] <= value]
         self._waiting = [entry for entry in self._waiting if entry[0] > value]
         for _, waiting in ready:
-            waiting.callback(None)
+            if not waiting.called:  # else one of those before it has cancelled it
+                waiting.callback(None)
 
     def at_least(self, wanted: int) -> Deferred[None]:
         """Return a Deferred that fires once the number is *wanted* or more.
