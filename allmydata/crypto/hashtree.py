@@ -1,0 +1,194 @@
+"""Merkle trees: one to publish, one to verify with.
+
+A tree over L leaves has room for P, the next power of two; what is missing is filled
+with padding leaves.  It is a flat list of 2P-1 nodes, root first: the children of
+node i are 2i+1 and 2i+2, leaf j is node P-1+j.  Source: R. Merkle, "A digital
+signature based on a conventional encryption function", 1987.  Format:
+docs/formats/hashes.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from allmydata.crypto.hashutil import HASH_SIZE, empty_leaf_hash, pair_hash
+from allmydata.errors import BadHashError, NotEnoughHashesError
+from allmydata.util.mathutil import next_power_of_2
+
+
+def num_nodes(num_leaves: int) -> int:
+    """Return how many nodes a tree over *num_leaves* leaves has, padding included."""
+    return 2 * next_power_of_2(num_leaves) - 1
+
+
+def first_leaf(num_leaves: int) -> int:
+    """Return the node number of leaf 0."""
+    return next_power_of_2(num_leaves) - 1
+
+
+def parent(node: int) -> int:
+    """Return the node above *node*."""
+    return (node - 1) // 2
+
+
+def sibling(node: int) -> int:
+    """Return the node that shares *node*'s parent."""
+    return node + 1 if node % 2 else node - 1
+
+
+def path_siblings(node: int) -> Iterator[int]:
+    """Yield the siblings on the way from *node* to the root, leaf end first."""
+    while node:
+        yield sibling(node)
+        node = parent(node)
+
+
+class HashTree(Sequence[bytes]):
+    """A whole tree: a sequence of all its nodes, root first.
+
+    :param leaves: hashes of 32 bytes, in order
+    """
+
+    def __init__(self, leaves: Iterable[bytes]) -> None:
+        rows = [list(leaves)]
+        self.num_leaves = len(rows[0])
+        padding = range(self.num_leaves, next_power_of_2(self.num_leaves))
+        rows[0] += [empty_leaf_hash(i) for i in padding]
+        while len(rows[-1]) > 1:
+            below = iter(rows[-1])
+            rows.append([pair_hash(a, b) for a, b in zip(below, below, strict=True)])
+        self._nodes = [node for row in reversed(rows) for node in row]
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, node):  # type: ignore[no-untyped-def]  # int or slice
+        return self._nodes[node]
+
+    @property
+    def root(self) -> bytes:
+        """The hash that seals all leaves."""
+        return self._nodes[0]
+
+    def pack(self) -> bytes:
+        """Return all nodes, root first, as they lie in a share."""
+        return b"".join(self._nodes)
+
+    def needed_hashes(self, leaf: int, include_leaf: bool = False) -> set[int]:
+        """Return the node numbers that tie *leaf* to the root.
+
+        :param include_leaf: also the leaf's own node
+        """
+        node = first_leaf(self.num_leaves) + leaf
+        needed = set(path_siblings(node))
+        if include_leaf:
+            needed.add(node)
+        return needed
+
+
+class IncompleteHashTree:
+    """A tree of which some nodes are known, all of them tied to the root.
+
+    :param num_leaves: 1 or more
+    """
+
+    def __init__(self, num_leaves: int) -> None:
+        self.num_leaves = num_leaves
+        self._first_leaf = first_leaf(num_leaves)
+        self._num_nodes = num_nodes(num_leaves)
+        self._nodes: dict[int, bytes] = {}  # sparse: a forged size must not cost memory
+
+    def __len__(self) -> int:
+        return self._num_nodes
+
+    def __getitem__(self, node: int) -> bytes | None:
+        return self._nodes.get(node)
+
+    def get_leaf(self, leaf: int) -> bytes | None:
+        """Return the known hash of *leaf*, or None."""
+        return self._nodes.get(self._first_leaf + leaf)
+
+    def needed_hashes(self, leaf: int, include_leaf: bool = False) -> set[int]:
+        """Return the node numbers still unknown that would tie *leaf* to the root."""
+        node = self._first_leaf + leaf
+        needed = set(path_siblings(node))
+        if include_leaf:
+            needed.add(node)
+        return needed - self._nodes.keys()
+
+    def set_root(self, root: bytes) -> None:
+        """Take the root from somewhere trusted, such as a checked URI extension.
+
+        :raises BadHashError: another root is known already
+        """
+        if self._nodes.get(0, root) != root:
+            raise BadHashError("the tree has another root already")
+        self._nodes[0] = root
+
+    def set_hashes(
+        self,
+        hashes: Mapping[int, bytes] | None = None,
+        leaves: Mapping[int, bytes] | None = None,
+    ) -> None:
+        """Take *hashes* by node number and *leaves* by leaf number: all of them or none.
+
+        :raises BadHashError: one of them contradicts what is known, or each other, or is
+            no node of this tree
+        :raises NotEnoughHashesError: one can't be tied to the root; nothing was taken
+        """
+        if 0 not in self._nodes:
+            raise NotEnoughHashesError("the root of the hash tree is not known")
+        new = self._collect(hashes or {}, leaves or {})
+        added = new.keys() - self._nodes.keys()
+        try:
+            for node in added:
+                self._nodes[node] = new[node]
+            self._check(new, added)
+        except (BadHashError, NotEnoughHashesError):
+            for node in added:
+                del self._nodes[node]
+            raise
+
+    def _collect(
+        self, hashes: Mapping[int, bytes], leaves: Mapping[int, bytes]
+    ) -> dict[int, bytes]:
+        new: dict[int, bytes] = {}
+        named = list(hashes.items())
+        named += [(self._first_leaf + leaf, value) for leaf, value in leaves.items()]
+        for node, value in named:
+            if not 0 <= node < self._num_nodes:
+                raise BadHashError(f"node {node} of a tree of {self._num_nodes}")
+            if len(value) != HASH_SIZE:
+                raise BadHashError(f"node {node} is {len(value)} bytes, wanted {HASH_SIZE}")
+            known = self._nodes.get(node, value)
+            if known != value or new.get(node, value) != value:
+                raise BadHashError(f"node {node} of a hash tree does not match")
+            new[node] = value
+        return new
+
+    def _check(self, new: Mapping[int, bytes], added: set[int]) -> None:
+        # deepest first, so that a parent computed here is itself checked later
+        levels: dict[int, set[int]] = {}
+        for node in new:
+            levels.setdefault((node + 1).bit_length(), set()).add(_left(node))
+        for depth in range(max(levels, default=1), 1, -1):
+            for left in levels.pop(depth, ()):
+                above = self._check_pair(left, added)
+                levels.setdefault(depth - 1, set()).add(_left(above))
+
+    def _check_pair(self, left: int, added: set[int]) -> int:
+        a, b = self._nodes.get(left), self._nodes.get(left + 1)
+        if a is None or b is None:
+            missing = left if a is None else left + 1
+            raise NotEnoughHashesError(f"node {missing} of a hash tree is missing")
+        above, computed = parent(left), pair_hash(a, b)
+        if above not in self._nodes:
+            self._nodes[above] = computed
+            added.add(above)
+        elif self._nodes[above] != computed:
+            raise BadHashError(f"node {above} of a hash tree does not match its children")
+        return above
+
+
+def _left(node: int) -> int:
+    return node if node % 2 else node - 1
