@@ -1,0 +1,190 @@
+"""``tahoe put``, ``get``, ``servers``: files, and who keeps them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+
+from allmydata.cli.localfiles import STREAM, check_target, opened_source, whole_file
+from allmydata.cli.progress import meter
+from allmydata.cli.session import Session, json_option, pass_session, show
+from allmydata.errors import BadCapError, GridError, NotCapableError
+from allmydata.util import humanize
+from allmydata.webapi import Download, NodeHTTP, RemoteNodeError
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", required=False, type=_FILE)
+@click.option(
+    "--happy",
+    type=click.IntRange(1, 256),
+    metavar="NUM",
+    help="Servers the file must reach. Default: shares.happy of the node.",
+)
+@click.option(
+    "--convergence",
+    type=click.Choice(["node", "none"]),
+    default="node",
+    help="none: a random key; the same file stored twice has two capabilities.",
+)
+@json_option
+@pass_session
+def put(
+    session: Session, file: Path | None, happy: int | None, convergence: str, as_json: bool
+) -> None:
+    """Store FILE and print its capability, alone on one line.
+
+    Without FILE, or with -, standard input is stored.  Whoever has the capability can read
+    the file: keep it as you would the file itself.
+    """
+    node = session.node()
+    name = str(file) if file and file != STREAM else "standard input"
+    if name == "standard input" and sys.stdin.isatty():
+        session.say("waiting for file data on stdin..")
+    since = time.monotonic()
+    sent = 0
+
+    def count(num_bytes: int) -> None:
+        nonlocal sent
+        sent += num_bytes
+        advance(num_bytes)
+
+    with (
+        opened_source(file) as (source, size),
+        meter(f"storing {name}", size, session.quiet) as advance,
+    ):
+        key = "none" if convergence == "none" else None
+        try:
+            cap = node.put(source, size, happy=happy, convergence=key, progress=count)
+        except RemoteNodeError as e:
+            raise _with_advice(e, node, name) from e
+    if as_json:
+        elapsed = round(time.monotonic() - since, 3)
+        show({"cap": cap, "size": sent, "elapsed_s": elapsed})
+    else:
+        click.echo(cap)
+
+
+def _with_advice(error: RemoteNodeError, node: NodeHTTP, name: str) -> GridError:
+    """Add to "too few servers" which they are, and what can be done."""
+    if error.code != "not-enough-servers":
+        return error
+    try:
+        known = node.json("/?t=json")["servers"]
+        up = [_server_name(s) for s in known if _is_up(s)]
+        down = [f"{_server_name(s)} ({_status(s)})" for s in known if not _is_up(s)]
+    except (GridError, KeyError, TypeError):
+        return error
+    lists = [("up", up), ("down", down)]
+    who = "   ".join(f"{word}: {' '.join(names)}" for word, names in lists if names)
+    fix = "start more servers"
+    if up:
+        word = "-" if name == "standard input" else shlex.quote(name)
+        less = f"tahoe put --happy {len(up)} {word}"
+        fix += f", or accept less safety now:  {less}"
+    why = "\n".join(line for line in (error.why, who) if line)
+    return RemoteNodeError(error.code, error.message, why=why, fix=fix)
+
+
+@click.command()
+@click.argument("cap")
+@click.argument("file", required=False, type=_FILE)
+@json_option
+@pass_session
+def get(session: Session, cap: str, file: Path | None, as_json: bool) -> None:
+    """Fetch the file that CAP names into FILE.
+
+    Without FILE, or with -, it goes to standard output.  FILE appears, or is replaced, when
+    every byte has come and proved right, and not before.
+    """
+    to_file = file if file != STREAM else None
+    if as_json and not to_file:
+        raise click.UsageError("--json needs a FILE: standard output can't hold both")
+    cap = _readable(cap)
+    if to_file:
+        check_target(to_file)
+    since = time.monotonic()
+    with closing(session.node().get(cap)) as download:
+        if to_file:
+            with whole_file(to_file) as target:
+                size = _copy(download, target, to_file.name, session)
+        else:
+            size = _copy(download, sys.stdout.buffer, "", session)
+            sys.stdout.buffer.flush()
+    if as_json:
+        elapsed = round(time.monotonic() - since, 3)
+        show({"file": str(to_file), "size": size, "elapsed_s": elapsed})
+
+
+def _copy(download: Download, target: BinaryIO, name: str, session: Session) -> int:
+    size = 0
+    with meter(f"fetching {name}", download.size, session.quiet or not name) as advance:
+        for chunk in download.chunks():
+            target.write(chunk)
+            size += len(chunk)
+            advance(len(chunk))
+    return size
+
+
+def _readable(cap: str) -> str:
+    """Return *cap* without white space around, if it can be the name of a file.
+
+    :raises BadCapError: mistyped, or the capability of something else
+    :raises NotCapableError: it does not hold the right to read
+    """
+    from allmydata import uri
+
+    match uri.from_string(cap):
+        case uri.CHKFileURI() | uri.LiteralFileURI():
+            return cap.strip()
+        case uri.CHKFileVerifierURI():
+            raise NotCapableError(
+                "a verify capability can't be read",
+                why="it holds no key: it is for checking and repairing",
+            )
+        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI():
+            raise BadCapError("this capability is of a directory, not of a file")
+    raise BadCapError(
+        "this is not the capability of a file",
+        why="it should begin with URI:CHK: or URI:LIT:",
+        fix="copy the whole capability, from URI: to its end",
+    )
+
+
+@click.command()
+@json_option
+@pass_session
+def servers(session: Session, as_json: bool) -> None:
+    """List the storage servers that the node knows, connected or not."""
+    known: dict[str, Any] = session.node().json("/?t=json")
+    if as_json:
+        show({"servers": known.get("servers", []), "introducers": known.get("introducers")})
+        return
+    rows = sorted((_server_name(server), server) for server in known.get("servers", []))
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, server in rows:
+        space = server.get("available_space")
+        room = "?" if space is None else humanize.size(space)
+        click.echo(f"{name:<{width}}  {room:>9} free  {_status(server)}")
+    up = sum(_is_up(server) for _, server in rows)
+    session.say(f"{up} of {len(rows)} servers connected")
+
+
+def _is_up(server: dict[str, Any]) -> bool:
+    return _status(server).lower().startswith("connected")
+
+
+def _status(server: dict[str, Any]) -> str:
+    return str(server.get("connection_status") or "unknown").split("\n", 1)[0]
+
+
+def _server_name(server: dict[str, Any]) -> str:
+    return str(server.get("nickname") or server.get("nodeid") or "?")[:40]
