@@ -50,6 +50,9 @@ class IClient(Interface):
     def readiness() -> tuple[bool, str]:
         """Return whether an upload could be happy now, and one line on why not."""
 
+    def encoding_parameters() -> tuple[int, int, int]:
+        """Return the (k, happy, n) that new files get."""
+
     def wait_for_servers(num: int) -> Deferred[Any]:
         """Return a Deferred that fires once *num* storage servers are connected."""
 

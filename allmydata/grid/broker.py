@@ -1,0 +1,250 @@
+"""Who is connected, and in which order a file sees them.
+
+A peer is known by its FURL, which names an RIClient.  It is asked for its storage
+service each time a connection is made; one that has none is no server and is not listed.
+Peers are never forgotten: each has a connection that keeps coming back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from allmydata.coding.placement import permute
+from allmydata.crypto.keys import LeaseSecrets
+from allmydata.errors import ServerLostError, ServerRefusedError
+from allmydata.grid.remote import call, serves
+from allmydata.grid.server import StorageServerProxy, ask_version
+from allmydata.interfaces import RIClient, RIStorageServer
+from allmydata.util import base32
+from allmydata.util.deferreds import log_failure, start
+from allmydata.util.observer import Observers, WhenEnough
+
+log = Logger()
+
+MAX_FURL_SIZE = 1000
+MAX_FURLS = 3  # addresses kept of one peer, the newest first
+MAX_PEERS = 10_000
+
+_FURL = re.compile(r"pb://([a-z2-7]{32})@[^/\s]*/[^/\s]+")
+
+
+class Link(Protocol):
+    """A connection to one FURL that is made anew whenever it breaks."""
+
+    def status(self) -> str:
+        """Return its state as one line: ``Connected to … via …``."""
+
+    def reset(self) -> None:
+        """Try again soon: something suggests that the other side is back."""
+
+    def stop(self) -> None:
+        """Make no new connections."""
+
+
+Connect = Callable[[str, Callable[[Any], None]], Link]
+
+
+def tubid_of(furl: str) -> bytes:
+    """Return the 20-byte Tub id in *furl*.
+
+    :raises ValueError: it is no FURL; the message does not quote it
+    """
+    found = _FURL.fullmatch(furl)
+    if not found or len(furl) > MAX_FURL_SIZE:
+        raise ValueError(f"not a FURL: {len(furl)} characters")
+    return base32.a2b(found.group(1))
+
+
+@define(eq=False)
+class _Peer:
+    """A node that may have storage, and the ways to reach it."""
+
+    server: StorageServerProxy
+    offers_storage: bool = True  # until it says otherwise
+    furls: list[str] = field(factory=list)
+    links: dict[str, Link] = field(factory=dict)
+
+    def remember(self, furl: str) -> None:
+        """Keep *furl* as the newest address."""
+        if furl in self.furls:
+            self.furls.remove(furl)
+        self.furls.insert(0, furl)
+        for old in self.furls[MAX_FURLS:]:
+            self.furls.remove(old)
+            self.drop_link(old)
+
+    def drop_link(self, furl: str) -> None:
+        """Stop looking for it at *furl*."""
+        link = self.links.pop(furl, None)
+        if link:
+            link.stop()
+
+    def keep_only(self, furl: str) -> None:
+        """Stop looking elsewhere: it was found at *furl*."""
+        for other in [known for known in self.links if known != furl]:
+            self.drop_link(other)
+
+    def status(self) -> str:
+        """Return its state as one line, which begins with ``Connected`` exactly then."""
+        links = [self.links[furl] for furl in self.furls if furl in self.links]
+        text = links[0].status() if links else ""
+        if text.startswith("Connected") != self.server.connected:
+            text = ""  # the link is up and storage not yet asked for, or the other way
+        return text or ("Connected" if self.server.connected else "Trying to connect")
+
+
+class StorageBroker(Service):
+    """All storage servers this client has heard of.
+
+    :param connect: begins a connection that keeps coming back: takes a FURL and what to
+        call with the RemoteReference each time one is made
+    :param secrets: this client's lease secrets
+    """
+
+    def __init__(self, connect: Connect, secrets: LeaseSecrets) -> None:
+        self.on_change = Observers()
+        self._connect = connect
+        self._secrets = secrets
+        self._peers: dict[bytes, _Peer] = {}
+        self._num_connected = WhenEnough()
+
+    # ---- who is there ------------------------------------------------------------------
+
+    def servers(self) -> list[StorageServerProxy]:
+        """Return every server that is known, connected or not."""
+        return [peer.server for peer in self._peers.values() if peer.offers_storage]
+
+    def connected(self) -> list[StorageServerProxy]:
+        """Return the servers that can be asked now."""
+        return [server for server in self.servers() if server.connected]
+
+    def for_index(self, storage_index: bytes) -> list[StorageServerProxy]:
+        """Return the connected servers in the order of *storage_index*'s ring."""
+        return permute(storage_index, self.connected(), seed=lambda server: server.seed)
+
+    def when_connected(self, num_servers: int) -> Deferred[None]:
+        """Return a Deferred that fires once so many are connected; it can be cancelled."""
+        return self._num_connected.at_least(num_servers)
+
+    def statuses(self) -> list[dict[str, Any]]:
+        """Return the ``servers`` entries of the gateway's ``GET /?t=json``."""
+        peers = [peer for peer in self._peers.values() if peer.offers_storage]
+        return [_describe(peer) for peer in peers]
+
+    # ---- getting to know them ----------------------------------------------------------
+
+    def add_server(self, server: StorageServerProxy) -> None:
+        """Take in a server that is connected already, such as one in this process."""
+        self._peers[server.tubid] = _Peer(server)
+        self._changed()
+
+    def add_peer(self, furl: bytes) -> None:
+        """Find the peer whose RIClient is at *furl* and stay connected to it.
+
+        Known ones are welcome: that a peer is announced again means it was restarted.
+        """
+        try:
+            text = furl.decode("ascii")
+            tubid = tubid_of(text)
+        except ValueError as e:
+            log.warn("a peer is left out: {why}", why=str(e))
+            return
+        if tubid not in self._peers and len(self._peers) >= MAX_PEERS:
+            log.warn("a peer is left out: {limit} are known", limit=MAX_PEERS)
+            return
+        peer = self._peers.get(tubid)
+        if peer is None:
+            peer = self._peers[tubid] = _Peer(StorageServerProxy(tubid, self._secrets))
+        peer.remember(text)
+        if not peer.server.connected:
+            self._look_for(peer)
+
+    def stopService(self) -> None:  # noqa: N802
+        """Stop looking for peers."""
+        Service.stopService(self)
+        for peer in self._peers.values():
+            for furl in list(peer.links):
+                peer.drop_link(furl)
+
+    def _look_for(self, peer: _Peer) -> None:
+        for furl in peer.furls:
+            if furl in peer.links:
+                peer.links[furl].reset()
+            else:
+                self._link(peer, furl)
+
+    def _link(self, peer: _Peer, furl: str) -> None:
+        def connected(rref: Any) -> None:
+            log_failure(start(self._greet(peer, furl, rref)), log, "greeting a peer")
+
+        peer.links[furl] = self._connect(furl, connected)
+
+    async def _greet(self, peer: _Peer, furl: str, rref: Any) -> None:
+        name = peer.server.nodeid[:8]
+        try:
+            storage = await _ask_for_storage(rref)
+            version = await ask_version(storage)
+        except ServerRefusedError as e:
+            log.info("{name} is no storage server: {why}", name=name, why=e.why)
+            peer.offers_storage = False
+            self._changed()
+            return
+        except ServerLostError:
+            log.info("lost {name} while it was greeted", name=name)
+            return
+        if furl not in peer.links or peer.server.connected:
+            return
+        peer.keep_only(furl)
+        peer.offers_storage = True
+        peer.server.attach(storage, version)
+        storage.notifyOnDisconnect(self._lost, peer, storage)
+        log.info("connected to storage server {name}", name=name)
+        self._changed()
+
+    def _lost(self, peer: _Peer, storage: Any) -> None:
+        if not peer.server.is_attached_to(storage):
+            return
+        peer.server.detach()
+        log.info("lost storage server {name}", name=peer.server.nodeid[:8])
+        self._changed()
+        if self.running:
+            self._look_for(peer)
+
+    def _changed(self) -> None:
+        self._num_connected.set(len(self.connected()))
+        self.on_change.notify()
+
+
+async def _ask_for_storage(rref: Any) -> Any:
+    """Return the RemoteReference of a peer's RIStorageServer.
+
+    :raises ServerRefusedError: it is no peer, or has no storage
+    """
+    if not serves(rref, RIClient):
+        raise ServerRefusedError("not a peer", why="its FURL is not that of an RIClient")
+    storage = await call(rref, "get_service", "storageserver")
+    if not serves(storage, RIStorageServer):
+        raise ServerRefusedError("not storage", why="its storage is no RIStorageServer")
+    return storage
+
+
+def _describe(peer: _Peer) -> dict[str, Any]:
+    server = peer.server
+    return {
+        "nodeid": server.nodeid,
+        "nickname": server.version.nickname,
+        "connection_status": peer.status(),
+        "available_space": server.available_space,
+        "version": server.version.application,
+        "last_received_data": server.last_received_data,
+        "shares_held": None,
+        "readonly": server.readonly,
+        "zone": server.zone,
+    }

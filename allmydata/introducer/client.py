@@ -1,0 +1,199 @@
+"""How a node finds the others: it says hello to an introducer and hears of its peers.
+
+What was heard is kept in a file, so that a node which starts while its introducer is
+down still finds the peers it knew.  Protocol: docs/protocols/introducer.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import define, field
+from foolscap.api import Referenceable, RemoteException, Violation
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from allmydata.interfaces import RIIntroducer, RIIntroducerClient
+from allmydata.util.deferreds import log_failure, start
+from allmydata.util.fileutil import write_atomically
+from allmydata.util.wire import serves
+
+log = Logger()
+
+Advice = tuple[int, int, int]  # k, happy, n
+
+MAX_SHARES = 256
+MAX_PEERS = 10_000
+FORGET_S = 60 * 86400  # a peer of which no introducer spoke for so long is not kept
+FRESH_S = 86400  # a date in the file is not renewed before it is this old
+
+
+class Link(Protocol):
+    """A connection to one FURL that is made anew whenever it breaks."""
+
+    def status(self) -> str:
+        """Return its state as one line: ``Connected to … via …``."""
+
+    def stop(self) -> None:
+        """Make no new connections."""
+
+
+Connect = Callable[[str, Callable[[Any], None]], Link]
+
+
+class IntroducerClient(Service):
+    """This node's connection to one introducer.
+
+    :param furl: the introducer's
+    :param own_furl: of this node's RIClient; empty if nobody can connect to it
+    :param connect: begins a connection that keeps coming back
+    :param add_peer: is told each FURL that is heard
+    """
+
+    def __init__(
+        self,
+        furl: str,
+        own_furl: bytes,
+        connect: Connect,
+        add_peer: Callable[[bytes], None],
+        cache: PeerCache,
+    ) -> None:
+        self.advice: Advice | None = None
+        self._furl = furl
+        self._own_furl = own_furl
+        self._connect = connect
+        self._add_peer = add_peer
+        self._cache = cache
+        self._ears = _Ears(self)
+        self._link: Link | None = None
+        self._refused = ""
+
+    def startService(self) -> None:  # noqa: N802
+        """Begin to connect."""
+        Service.startService(self)
+        self._link = self._connect(self._furl, self._connected)
+
+    def stopService(self) -> None:  # noqa: N802
+        """Stop connecting."""
+        Service.stopService(self)
+        if self._link:
+            self._link.stop()
+            self._link = None
+
+    def status(self) -> str:
+        """Return the state of the connection as one line: ``Connected to … via …``."""
+        if self._link is None:
+            return "Not started"
+        text = self._link.status()
+        if self._refused and text.startswith("Connected"):
+            return f"Refused: {self._refused}"
+        return text
+
+    def heard_peers(self, furls: set[bytes]) -> None:
+        """Take in what the introducer said of who is there."""
+        self._cache.keep_peers(furls)
+        for furl in sorted(furls):
+            self._add_peer(furl)
+
+    def heard_advice(self, parameters: Advice) -> None:
+        """Take in the parameters the introducer recommends, if they make sense."""
+        if not _is_possible(parameters):
+            log.warn("an introducer advises impossible {advice}", advice=parameters)
+            return
+        self.advice = parameters
+        self._cache.keep_advice(parameters)
+
+    def _connected(self, rref: Any) -> None:
+        log_failure(start(self._hello(rref)), log, "saying hello to an introducer")
+
+    async def _hello(self, rref: Any) -> None:
+        self._refused = ""
+        if rref.tracker.interface is not RIIntroducer:
+            self._refused = "its FURL is not that of an introducer"
+            log.error("introducer.furl: {why}", why=self._refused)
+            return
+        try:
+            await rref.callRemote("hello", self._ears, self._own_furl)
+        except (RemoteException, Violation):
+            self._refused = "it answers our hello with an error"
+            log.warn("introducer: {why}", why=self._refused)
+        except Exception as e:  # the connection broke, one way or another
+            log.info("lost the introducer ({why})", why=type(e).__name__)
+        else:
+            log.info("connected to an introducer")
+
+
+def _is_possible(parameters: Advice) -> bool:
+    k, happy, n = parameters
+    return 1 <= k <= n <= MAX_SHARES and 1 <= happy <= n
+
+
+@serves(RIIntroducerClient)
+class _Ears(Referenceable):
+    """What an introducer calls."""
+
+    def __init__(self, client: IntroducerClient) -> None:
+        self._client = client
+
+    def remote_new_peers(self, furls: set[bytes]) -> None:
+        """Take in FURLs of other nodes, and of this one."""
+        self._client.heard_peers(furls)
+
+    def remote_set_encoding_parameters(self, parameters: Advice) -> None:
+        """Take in the advised (k, happy, n)."""
+        self._client.heard_advice(parameters)
+
+
+@define(eq=False)
+class PeerCache:
+    """What introducers said, kept in a file over restarts.
+
+    The file is JSON, ``{"peers": {FURL: when}, "advice": [k, happy, n]}``; *when* is in
+    seconds since the epoch, of the last time somebody spoke of that peer.  It holds
+    addresses that let their reader use the grid, so it is nobody else's to read.
+    A damaged one is as good as none.
+    """
+
+    _path: Path
+    _clock: IReactorTime
+    _heard: dict[str, float] = field(factory=dict, init=False)
+    advice: Advice | None = field(default=None, init=False)
+
+    def load(self) -> list[bytes]:
+        """Read the file; return the FURLs in it, the newest last."""
+        try:
+            said = json.loads(self._path.read_bytes())
+            oldest = self._clock.seconds() - FORGET_S
+            peers = {str(furl): float(when) for furl, when in said["peers"].items()}
+            self._heard = {furl: when for furl, when in peers.items() if when > oldest}
+            k, happy, n = map(int, said.get("advice") or (0, 0, 0))
+            self.advice = (k, happy, n) if _is_possible((k, happy, n)) else None
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as e:
+            log.warn("{path} is not used: {why}", path=self._path, why=type(e).__name__)
+        return [furl.encode() for furl in sorted(self._heard, key=self._heard.__getitem__)]
+
+    def keep_peers(self, furls: set[bytes]) -> None:
+        """Add *furls*; the longest unheard give way when there are too many."""
+        now = self._clock.seconds()
+        heard = {furl.decode("ascii"): now for furl in furls if furl.isascii()}
+        if all(now - self._heard.get(furl, 0.0) < FRESH_S for furl in heard):
+            return
+        known = (self._heard | heard).items()
+        self._heard = dict(sorted(known, key=lambda item: -item[1])[:MAX_PEERS])
+        self._save()
+
+    def keep_advice(self, advice: Advice) -> None:
+        """Remember *advice*."""
+        if advice != self.advice:
+            self.advice = advice
+            self._save()
+
+    def _save(self) -> None:
+        said = {"peers": self._heard, "advice": self.advice}
+        write_atomically(self._path, json.dumps(said, indent=1).encode(), private=True)

@@ -1,0 +1,301 @@
+"""The client node: builds every room, and hands each its neighbours."""
+
+from __future__ import annotations
+
+import os
+from base64 import urlsafe_b64encode
+from pathlib import Path
+from typing import Any
+
+from foolscap.api import Referenceable
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+from zope.interface import implementer
+
+import allmydata
+from allmydata.crypto.keys import LeaseSecrets
+from allmydata.errors import ConfigError, NotFoundError
+from allmydata.grid.broker import StorageBroker
+from allmydata.immutable.download import Downloader
+from allmydata.immutable.upload import Uploader
+from allmydata.interfaces import IClient, RIClient
+from allmydata.introducer.client import IntroducerClient, PeerCache
+from allmydata.node.base import Node
+from allmydata.node.config import NodeConfig, read
+from allmydata.node.control import ControlPort
+from allmydata.node.parameters import DEFAULT_PARAMETERS, settle_parameters
+from allmydata.node.schema import is_furl
+from allmydata.node.tub import cannot_listen
+from allmydata.storage.server import StorageServer
+from allmydata.util import base32
+from allmydata.util.deferreds import Workers
+from allmydata.util.fileutil import write_atomically
+from allmydata.util.wire import serves
+
+log = Logger()
+
+OLDEST_SUPPORTED = "0.1.0"
+SEGMENT_THREADS = 2
+DISK_THREADS = 4
+TOKEN_SIZE = 32
+
+
+@implementer(IClient)
+class Client(Node):
+    """A node that stores and fetches files, and may keep shares for others."""
+
+    def __init__(self, config: NodeConfig, *, clock: Any = None) -> None:
+        super().__init__(config, clock=clock)
+        self._workers = Workers(SEGMENT_THREADS, "segments")
+        self._disk = Workers(DISK_THREADS, "disk")
+        self._has_threads = False
+        self._introducers: list[IntroducerClient] = []
+        self._peers = PeerCache(self.private / "peers.json", self.clock)
+        self._storage: StorageServer | None = None
+        self.broker: StorageBroker | None = None
+
+    @classmethod
+    def from_basedir(cls, basedir: str | Path) -> Client:
+        """Return the node of a directory, such as ``~/.tahoe``, not started.
+
+        :raises ConfigError, NotFoundError: its tahoe.cfg does not allow that
+        """
+        return cls(read(Path(basedir), "client"))
+
+    # ---- what the gateway and the control port ask -------------------------------------
+
+    def getService(self, name: str) -> Any:  # noqa: N802
+        """Return a part of a running node: ``uploader``, ``downloader``."""
+        return MultiService.getServiceNamed(self, name)
+
+    def introducer_statuses(self) -> list[str]:
+        """Return the state of the connection to each introducer, one line each."""
+        return [introducer.status() for introducer in self._introducers]
+
+    def server_statuses(self) -> list[dict[str, Any]]:
+        """Return what is known of each storage server."""
+        return self.broker.statuses() if self.broker else []
+
+    def readiness(self) -> tuple[bool, str]:
+        """Return whether an upload could be happy now, and one line on why not."""
+        if not self.broker:
+            return False, "the node is starting"
+        servers = [one for one in self.broker.connected() if not one.readonly]
+        _, happy, _ = self.encoding_parameters()
+        if len(servers) >= happy:
+            return True, ""
+        why = f"{len(servers)} of {happy} storage servers are connected"
+        return False, "; introducer: ".join([why, *self.introducer_statuses()])
+
+    def wait_for_servers(self, num: int) -> Deferred[Any]:
+        """Return a Deferred that fires once *num* storage servers are connected."""
+        if not self.broker:
+            raise ConfigError("the node is not running")
+        return self.broker.when_connected(num)
+
+    def encoding_parameters(self) -> tuple[int, int, int]:
+        """Return the (k, happy, n) of new files (decision 4)."""
+        config = self.config
+        heard = [one.advice for one in self._introducers if one.advice]
+        advice = heard[0] if heard else self._peers.advice or DEFAULT_PARAMETERS
+        own = (config.shares_needed, config.shares_happy, config.shares_total)
+        return settle_parameters(own, advice)
+
+    # ---- start and stop ----------------------------------------------------------------
+
+    async def start_parts(self) -> None:
+        """Build the rooms, bottom up."""
+        self._workers.start()
+        self._disk.start()
+        self._has_threads = True
+        convergence = self.secret("convergence")
+        broker = StorageBroker(self.tub.connect, LeaseSecrets(self.secret("secret")))
+        self.add(broker)
+        self.broker = broker
+        if self.config.storage_enabled:
+            self._start_storage()
+        own_furl = self._meet_peers(broker)
+        self._start_introducers(broker, own_furl)
+        threads, clock = self._workers, self.clock
+        self.add(Uploader(broker, threads, convergence, self.encoding_parameters, clock))
+        self.add(Downloader(broker, threads, clock))
+        control = ControlPort(self, self.clock)
+        self.add(control)
+        await control.open(self.private / "control.furl")
+        await self._start_web()
+
+    async def stop_parts(self) -> None:
+        """End the threads."""
+        if self._has_threads:
+            self._has_threads = False
+            self._workers.stop()
+            self._disk.stop()
+
+    def _start_storage(self) -> None:
+        config = self.config
+        tubid = base32.a2b(self.nodeid)
+        if not (self.basedir / "permutation-seed").exists():
+            self.keep("permutation-seed", self.nodeid)
+        self._storage = StorageServer(
+            config.storage_dir,
+            tubid,
+            workers=self._disk,
+            clock=self.clock,
+            reserved_space=config.storage_reserved_space,
+            readonly=config.storage_readonly,
+            max_size=config.storage_max_size,
+            nickname=config.nickname,
+            zone=config.zone,
+            version=allmydata.__version__,
+        )
+        self.add(self._storage)
+        self.tub.serve(self._storage, self.private / "storage.furl")
+
+    def _meet_peers(self, broker: StorageBroker) -> bytes:
+        """Let peers reach this node, and this node its own storage; return its FURL."""
+        own_furl = b""
+        if self.config.listens:
+            face = PeerFace(base32.a2b(self.nodeid), self._storage)
+            own_furl = self.tub.serve(face, self.private / "client.furl").encode()
+        for furl in self._peers.load():
+            broker.add_peer(furl)
+        if self._storage:
+            broker.add_peer(own_furl)
+        return own_furl
+
+    def _start_introducers(self, broker: StorageBroker, own_furl: bytes) -> None:
+        for furl in read_introducers(self.private, self.config.introducer_furl).values():
+            client = IntroducerClient(
+                furl, own_furl, self.tub.connect, broker.add_peer, self._peers
+            )
+            self._introducers.append(client)
+            self.add(client)
+
+    async def _start_web(self) -> None:
+        token = self.private / "api_auth_token"
+        if not token.exists():
+            data = urlsafe_b64encode(os.urandom(TOKEN_SIZE)) + b"\n"
+            write_atomically(token, data, private=True)
+        if not self.config.web_port:
+            (self.basedir / "node.url").unlink(missing_ok=True)
+            return
+        from allmydata.web.site import make_site
+
+        site = make_site(self, self._workers, self.private)
+        site.noisy = False
+        port = await open_web(self.config.web_port, site, self.clock)
+        self.add(port)
+        if port.url:
+            self.keep("node.url", port.url)
+
+
+@serves(RIClient)
+class PeerFace(Referenceable):
+    """This node, as its peers see it."""
+
+    def __init__(self, tubid: bytes, storage: Any) -> None:
+        self._tubid = tubid
+        self._storage = storage
+
+    def remote_get_versions(self) -> tuple[str, str]:
+        """Return our version and the oldest we can talk to."""
+        return allmydata.__version__, OLDEST_SUPPORTED
+
+    def remote_get_service(self, name: str) -> Any:
+        """Return our storage server, the only part that is offered.
+
+        :raises NotFoundError: another name, or no storage here
+        """
+        if name != "storageserver" or self._storage is None:
+            raise NotFoundError("this node does not offer that service")
+        return self._storage
+
+    def remote_get_nodeid(self) -> bytes:
+        """Return the 20 bytes of our Tub id."""
+        return self._tubid
+
+
+# ---- the gateway's port ----------------------------------------------------------------
+
+
+class WebPort(Service):
+    """The open port of the gateway."""
+
+    def __init__(self, port: Any, scheme: str) -> None:
+        self._port = port
+        host = port.getHost()
+        self.url = (
+            f"{scheme}://{_reachable(host.host)}:{host.port}/" if _is_ip(host) else ""
+        )
+
+    def stopService(self) -> Any:  # noqa: N802
+        """Close it."""
+        Service.stopService(self)
+        return self._port.stopListening()
+
+
+async def open_web(endpoint: str, site: Any, clock: Any) -> WebPort:
+    """Open the port that *endpoint* describes.
+
+    :raises ConflictError, ConfigError: it is in use, or can't be opened
+    """
+    try:
+        port = await serverFromString(clock, endpoint).listen(site)
+    except CannotListenError as e:
+        raise cannot_listen("web.port", endpoint, e) from e
+    except ValueError as e:
+        raise ConfigError(f"web.port {endpoint!r} can't be opened", why=str(e)) from e
+    return WebPort(port, "https" if endpoint.startswith("ssl:") else "http")
+
+
+def _is_ip(host: Any) -> bool:
+    return hasattr(host, "port")
+
+
+def _reachable(host: str) -> str:
+    if host in ("", "0.0.0.0"):  # noqa: S104
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host
+
+
+# ---- introducers -----------------------------------------------------------------------
+
+
+def read_introducers(private: Path, furl: str | None) -> dict[str, str]:
+    """Return the FURL of each introducer by its petname.
+
+    :param private: the directory of introducers.yaml
+    :param furl: ``introducer.furl`` of tahoe.cfg, whose petname is ``default``
+    :raises ConfigError: the file can't be understood, or it has a default too
+    """
+    found = _read_yaml(private / "introducers.yaml")
+    if furl and found.get("default", furl) != furl:
+        raise ConfigError(
+            "two introducers are called default",
+            why="one in [client] introducer.furl, one in private/introducers.yaml",
+            fix="remove introducer.furl from tahoe.cfg",
+        )
+    return ({"default": furl} if furl else {}) | found
+
+
+def _read_yaml(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    import yaml
+
+    try:
+        entries = (yaml.safe_load(path.read_bytes()) or {}).get("introducers") or {}
+        found = {str(petname): str(entry["furl"]) for petname, entry in entries.items()}
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as e:
+        fix = "write it as  introducers: {default: {furl: 'pb://…'}}"
+        raise ConfigError(f"{path} can't be understood", fix=fix) from e
+    for petname, text in found.items():
+        if not is_furl(text):
+            why = "a FURL begins with pb:// and ends with a name"
+            raise ConfigError(f"{path}: {petname!r} has no FURL", why=why)
+    return found
