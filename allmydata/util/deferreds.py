@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from twisted.internet.defer import (
     CancelledError,
@@ -98,6 +98,26 @@ def log_failure(waiting: Deferred[Any], log: Logger, what: str) -> None:
 def drop(waiting: Deferred[Any]) -> None:
     """Let nobody wait for *waiting*, and let nobody hear of it if it fails."""
     waiting.addErrback(lambda _: None)
+
+
+class Shared(Generic[T]):
+    """Work begun once, whose outcome any number of callers wait for."""
+
+    def __init__(self, work: Awaitable[T]) -> None:
+        self._outcome: T | Failure | None = None
+        self._done = Gate()
+        start(work).addBoth(self._finish)
+
+    def _finish(self, outcome: T | Failure) -> None:
+        self._outcome = outcome
+        self._done.open()
+
+    async def get(self) -> T:
+        """Return the result, or raise the failure, each time anew."""
+        await self._done.wait()
+        if isinstance(self._outcome, Failure):
+            self._outcome.raiseException()
+        return cast(T, self._outcome)
 
 
 class Gate:

@@ -1,0 +1,98 @@
+"""The server's disk: file operations in threads, and what its failures are called."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from attrs import define, field, frozen
+from foolscap.eventual import fireEventually
+from twisted.logger import Logger
+
+from allmydata.errors import GridError, NoSpaceError
+from allmydata.util.deferreds import Gate, Workers
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = Logger()
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@frozen
+class Calls:
+    """The system calls that make a share durable; a test hands in ones that fail."""
+
+    pwrite: Callable[[int, bytes | memoryview, int], int] = os.pwrite
+    fsync: Callable[[int], None] = os.fsync
+    rename: Callable[[Path, Path], None] = os.rename
+
+    def write_all(self, fd: int, data: bytes, offset: int) -> None:
+        """Write *data* whole: a kernel may take less than it is given."""
+        done = self.pwrite(fd, data, offset)
+        while done < len(data):
+            done += self.pwrite(fd, memoryview(data)[done:], offset + done)
+
+    def sync_directory(self, path: Path) -> None:
+        """Make the names in directory *path* durable."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+SYSTEM = Calls()
+
+
+@define
+class Disk:
+    """Runs file operations in threads of the node's pool, and can wait for the last one."""
+
+    _workers: Workers
+    _is_open: bool = field(default=False, init=False)
+    _num_running: int = field(default=0, init=False)
+    _idle: Gate = field(factory=Gate, init=False)
+
+    def open(self) -> None:
+        """Take operations from now on."""
+        self._is_open = True
+
+    async def shut(self) -> None:
+        """Wait until none is in hand, nor one that follows on it; then take no more."""
+        while self._num_running:
+            await self._idle.wait()
+            await fireEventually()
+        self._is_open = False
+
+    async def run(self, f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call *f* in a thread and return what it returns.
+
+        :raises NoSpaceError: the disk is full
+        :raises GridError: the operating system failed in another way; the text names no
+            path, for it goes to the peer
+        """
+        if not self._is_open:
+            raise GridError("the storage server is stopped")
+        self._num_running += 1
+        self._idle.shut()
+        try:
+            return await self._workers.run(f, *args, **kwargs)
+        except OSError as e:
+            log.warn("a file operation failed: {error}", error=e)
+            raise explain(e) from e
+        finally:
+            self._num_running -= 1
+            if not self._num_running:
+                self._idle.open()
+
+
+def explain(error: OSError) -> GridError:
+    """Say in our words what the operating system said."""
+    if error.errno in FULL:
+        return NoSpaceError("the server's disk is full")
+    return GridError(f"the server's disk failed: {error.strerror or 'no reason given'}")

@@ -1,0 +1,228 @@
+"""Where share files lie, and the only code that makes, moves and removes their directories.
+
+    <storedir>/shares/<p>/<si>/<shnum>            finished shares
+    <storedir>/shares/incoming/<p>/<si>/<shnum>   shares being written
+
+si is the storage index in base 32, p its first two characters.  Everything here waits
+for the disk: it runs in threads.  Format: docs/formats/container.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Lock
+
+from attrs import frozen
+from twisted.logger import Logger
+
+from allmydata.errors import BadShareError, ConflictError
+from allmydata.storage.disk import Calls
+from allmydata.storage.shares import ShareFile
+from allmydata.util.base32 import b2a
+from allmydata.util.fileutil import free_space
+
+log = Logger()
+
+LARGEST_SHNUM = 255
+NUM_LOCKS = 256  # one for each first byte of a storage index: a prefix lies under one lock
+MOST_REMEMBERED = 10_000
+NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
+
+_SHARE_NAME = re.compile(r"0|[1-9][0-9]{0,2}")
+_DIGITS = re.compile(r"[0-9]+")
+
+
+@frozen
+class Holdings:
+    """What a server keeps: finished files, and the bytes of them."""
+
+    num_shares: int = 0
+    num_bytes: int = 0
+
+    def plus(self, num_shares: int, num_bytes: int) -> Holdings:
+        """Return the sum; either number may be negative."""
+        return Holdings(self.num_shares + num_shares, self.num_bytes + num_bytes)
+
+
+class ShareTree:
+    """The directories of one server's shares."""
+
+    def __init__(self, storedir: Path, calls: Calls) -> None:
+        self.shares = storedir / "shares"
+        self._incoming = self.shares / "incoming"
+        self.calls = calls
+        self._locks = [Lock() for _ in range(NUM_LOCKS)]
+        self._durable: set[Path] = set()  # directories whose names are known to be on disk
+        self._named: set[Path] = set()  # unusable files the log knows already
+
+    def prepare(self) -> None:
+        """Make what is missing, and clear away what a crash left in ``incoming``."""
+        missing = [p for p in (self.shares, *self.shares.parents) if not p.exists()]
+        self.shares.mkdir(parents=True, exist_ok=True)
+        for path in missing:
+            self.calls.sync_directory(path.parent)
+        if self._incoming.exists():
+            shutil.rmtree(self._incoming)
+        self._incoming.mkdir()
+
+    def bucket(self, storage_index: bytes) -> Path:
+        """Return the directory of the finished shares of one file."""
+        return _under(self.shares, storage_index)
+
+    def lock(self, storage_index: bytes) -> Lock:
+        """Return what to hold while leases, names or directories of a file change."""
+        return self._locks[storage_index[0]]
+
+    # ---- reading -------------------------------------------------------------------------
+
+    def numbers(self, storage_index: bytes) -> dict[int, Path]:
+        """Return every share number that has a file, good or not, in order."""
+        bucket = self.bucket(storage_index)
+        try:
+            names = os.listdir(bucket)
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        numbers = sorted(int(name) for name in names if _SHARE_NAME.fullmatch(name))
+        return {n: bucket / str(n) for n in numbers if n <= LARGEST_SHNUM}
+
+    def open_all(
+        self, storage_index: bytes, *, writable: bool = False
+    ) -> Iterator[tuple[int, ShareFile]]:
+        """Open the immutable shares of one file, one after another."""
+        for shnum, path in self.numbers(storage_index).items():
+            share = self.open(path, writable=writable)
+            if share:
+                yield shnum, share
+
+    def open(self, path: Path, *, writable: bool = False) -> ShareFile | None:
+        """Open one immutable share; None if it is gone, mutable, or can't be used.
+
+        A file that can't be parsed or read is named in the log, once, and left alone.
+
+        :raises OSError: the process has no descriptor left, which says nothing of the share
+        """
+        try:
+            return ShareFile.open(path, self.calls, writable=writable)
+        except FileNotFoundError:
+            return None
+        except BadShareError as e:
+            self._name_in_log(path, e)
+        except OSError as e:
+            if e.errno in NO_DESCRIPTOR:
+                raise
+            self._name_in_log(path, e)
+        return None
+
+    def free_space(self) -> int:
+        """Return the bytes that may still be written here."""
+        return free_space(self.shares)
+
+    def count(self) -> Holdings:
+        """Walk the whole tree and count the finished files, damaged ones too."""
+        total = Holdings()
+        for prefix in _subdirectories(self.shares):
+            if prefix != self._incoming:
+                for bucket in _subdirectories(prefix):
+                    total = total.plus(*_weigh(bucket))
+        return total
+
+    def _name_in_log(self, path: Path, error: Exception) -> None:
+        if path not in self._named:
+            if len(self._named) >= MOST_REMEMBERED:
+                self._named.clear()
+            self._named.add(path)
+            log.warn("left alone, not a share: {path}: {error}", path=path, error=error)
+
+    # ---- changing ------------------------------------------------------------------------
+
+    def make_incoming(self, storage_index: bytes) -> Path:
+        """Make the directory in which shares of a file are written; hold the lock."""
+        path = _under(self._incoming, storage_index)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def place(self, incoming: Path, storage_index: bytes) -> None:
+        """Move a written and synced share to where it is served from, durably.
+
+        :raises ConflictError: something lies there
+        :raises OSError: the share is still in its old place, or gone
+        """
+        bucket = self.bucket(storage_index)
+        home = bucket / incoming.name
+        with self.lock(storage_index):
+            bucket.mkdir(parents=True, exist_ok=True)
+            if os.path.lexists(home):
+                raise ConflictError(f"share {home.name} is there already")
+            self.calls.rename(incoming, home)
+            _remove_if_empty(incoming.parent, incoming.parent.parent)
+            fresh = bucket not in self._durable
+            if fresh:  # under the lock: who finds the directory may count on its name
+                self._sync(home, self._unsynced(bucket))
+        if not fresh:
+            self._sync(home, [bucket])
+
+    def discard(self, incoming: Path) -> None:
+        """Delete a share that was being written; hold the lock."""
+        incoming.unlink(missing_ok=True)
+        _remove_if_empty(incoming.parent, incoming.parent.parent)
+
+    def prune(self, storage_index: bytes) -> None:
+        """Remove a file's directory if its last share is gone; hold the lock."""
+        bucket = self.bucket(storage_index)
+        self._durable.discard(bucket)
+        _remove_if_empty(bucket)
+
+    def _unsynced(self, bucket: Path) -> list[Path]:
+        """Return the directories to sync for a share in *bucket* to outlast a crash.
+
+        Directories found at the first use of a process count as new: who made them may
+        have been killed before it synced them.
+        """
+        prefix = bucket.parent
+        above = [] if prefix in self._durable else [self.shares]
+        return [bucket, prefix, *above]
+
+    def _sync(self, home: Path, directories: list[Path]) -> None:
+        try:
+            for path in directories:
+                self.calls.sync_directory(path)
+        except OSError:
+            home.unlink(missing_ok=True)
+            raise
+        if len(self._durable) > MOST_REMEMBERED:
+            self._durable.clear()
+        self._durable.update(directories[:2])
+
+
+def _under(top: Path, storage_index: bytes) -> Path:
+    name = b2a(storage_index)
+    return top / name[:2] / name
+
+
+def _subdirectories(path: Path) -> list[Path]:
+    with suppress(FileNotFoundError), os.scandir(path) as entries:
+        return [Path(entry.path) for entry in entries if entry.is_dir()]
+    return []
+
+
+def _weigh(bucket: Path) -> tuple[int, int]:
+    """Return how many files with a share's name there are, and the bytes of them."""
+    sizes = []
+    with suppress(FileNotFoundError), os.scandir(bucket) as entries:
+        for entry in entries:
+            if _DIGITS.fullmatch(entry.name):
+                sizes.append(entry.stat().st_size)
+    return len(sizes), sum(sizes)
+
+
+def _remove_if_empty(*directories: Path) -> None:
+    """Remove each in turn, up to the first that still holds something."""
+    with suppress(OSError):
+        for path in directories:
+            path.rmdir()
