@@ -1,1 +1,1 @@
-"""The HTTP gateway."""
+"""The gateway: files over HTTP, for programs and browsers on this machine."""

@@ -1,0 +1,11 @@
+import pytest
+
+from allmydata.util.deferreds import Workers
+
+
+@pytest.fixture
+def workers():
+    threads = Workers(2, "tests")
+    threads.start()
+    yield threads
+    threads.stop()
