@@ -1,0 +1,226 @@
+"""The steps of a download, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError as DeferredCancelled
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from allmydata.coding.geometry import Geometry
+from allmydata.errors import BadCapError, CancelledError, NotCapableError, UsageError
+from allmydata.grid.broker import StorageBroker
+from allmydata.grid.server import StorageServerProxy
+from allmydata.immutable.decode import ShareFetcher, batches
+from allmydata.immutable.locate import ShareLocator
+from allmydata.immutable.patience import Doubts
+from allmydata.immutable.pipeline import Pipeline
+from allmydata.interfaces import IDecoder, IDownloader
+from allmydata.uri import CHKFileURI, CHKFileVerifierURI, LiteralFileURI, from_string
+from allmydata.util.deferreds import Workers, as_deferred, drop, start
+
+log = Logger()
+
+DEPTH = 4  # batches under way
+
+
+@frozen
+class Span:
+    """Bytes *start* to *end* (exclusive) of a file."""
+
+    start: int
+    end: int
+
+    @classmethod
+    def of(cls, size: int, offset: int, length: int | None) -> Span:
+        """Return the part of a file of *size* bytes that was asked for, clipped to it.
+
+        :raises UsageError: it begins before the file, or its length is negative
+        """
+        if offset < 0 or (length is not None and length < 0):
+            raise UsageError(f"{length} bytes from {offset} is no part of a file")
+        begin = min(offset, size)
+        return cls(begin, size if length is None else min(size, begin + length))
+
+    def cut(self, segment: bytes, at: int) -> bytes:
+        """Return what this span has of *segment*, whose first byte is at *at*."""
+        begin, end = max(0, self.start - at), min(len(segment), self.end - at)
+        return segment if (begin, end) == (0, len(segment)) else segment[begin:end]
+
+
+@implementer(IDownloader)
+class Downloader(Service):
+    """Brings files back; ``getService("downloader")`` of a client."""
+
+    name = "downloader"
+
+    def __init__(
+        self, broker: StorageBroker, workers: Workers, clock: IReactorTime
+    ) -> None:
+        self._broker = broker
+        self._workers = workers
+        self._clock = clock
+        self._doubts = Doubts(clock)
+
+    def download(
+        self, uri: str, target: Any, offset: int = 0, size: int | None = None
+    ) -> Deferred[Any]:
+        """Send the file named by the capability *uri* to *target*, an IDownloadTarget.
+
+        :param offset: of the first byte wanted
+        :param size: bytes wanted; None: up to the end.  The part is clipped to the file
+        :return: a Deferred of what ``target.finish()`` returns; cancelling it ends the
+            download
+        :raises BadCapError: *uri* is not the capability of a file
+        :raises NotCapableError: it is, but does not allow to read
+        :raises NotEnoughSharesError: too few good shares can be had now
+        :raises CorruptError: the file was never whole
+        :raises CancelledError: the target called it off
+        """
+        work = start(self._download(uri, target, offset, size))
+        target.register_canceller(work.cancel)
+        return work.addErrback(_tell, target)
+
+    async def _download(self, uri: str, target: Any, offset: int, size: int | None) -> Any:
+        cap = from_string(uri)
+        if isinstance(cap, LiteralFileURI):
+            span = Span.of(len(cap.data), offset, size)
+            target.open(span.end - span.start)
+            if span.end > span.start:
+                await _write(target, cap.data[span.start : span.end])
+        elif isinstance(cap, CHKFileURI):
+            await self._fetch(cap, target, Span.of(cap.size, offset, size))
+        elif isinstance(cap, CHKFileVerifierURI):
+            raise NotCapableError(
+                "a verify capability does not allow to read the file",
+                fix="use the read capability, which begins with URI:CHK:",
+            )
+        else:
+            raise BadCapError("this capability is not a file's")
+        target.close()
+        return target.finish()
+
+    async def _fetch(self, cap: CHKFileURI, target: Any, span: Span) -> None:
+        servers = self._broker.for_index(cap.storage_index)
+        servers.sort(key=lambda server: self._doubts.about(server.tubid))
+        locator = ShareLocator(
+            servers,
+            cap.storage_index,
+            self._clock,
+            lambda server, rrefs: fetcher.add_all(server, rrefs),
+            lambda: fetcher.news(),
+        )
+        fetcher = ShareFetcher(cap, self._workers, self._clock, locator.ask, _name)
+        fetcher.on_slow = lambda server: self._doubts.raise_about(server.tubid)
+        fetcher.on_bad = _Advisor(cap.storage_index).advise
+        try:
+            await deliver(fetcher, target, span)
+        finally:
+            locator.stop()
+
+
+async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:
+    """Write *span* of a file to *target*, opened when the first bytes are there."""
+    geometry = await fetcher.geometry()
+    if span.start == span.end:
+        target.open(0)
+        return
+    first, last = (at // geometry.segment_size for at in (span.start, span.end - 1))
+    todo = batches(geometry, first, last)
+
+    async def begin(i: int) -> Deferred[list[bytes]]:
+        return start(fetcher.fetch(todo[i]))
+
+    async def finish(i: int, segments: list[bytes]) -> None:
+        if i == 0:
+            target.open(span.end - span.start)
+        await _deliver(target, span, geometry, todo[i].first, segments)
+
+    await Pipeline(len(todo), DEPTH, begin, finish).run()
+
+
+async def _deliver(
+    target: Any, span: Span, geometry: Geometry, first: int, segments: list[bytes]
+) -> None:
+    for segnum, segment in enumerate(segments, first):
+        await _write(target, span.cut(segment, segnum * geometry.segment_size))
+
+
+async def _write(target: Any, data: bytes) -> None:
+    waiting = target.write(data)
+    if isinstance(waiting, Deferred):
+        await waiting
+
+
+def _tell(failure: Failure, target: Any) -> Failure:
+    """Tell the target that it gets no more, and the caller why."""
+    if failure.check(DeferredCancelled):
+        failure = Failure(CancelledError("the download was called off"))
+    target.fail(failure)
+    return failure
+
+
+def _name(server: StorageServerProxy) -> str:
+    return server.name
+
+
+@frozen
+class _Advisor:
+    """Tells servers of shares of theirs that have gone bad."""
+
+    storage_index: bytes
+
+    def advise(self, shnum: int, server: StorageServerProxy, why: str) -> None:
+        log.warn("share {shnum} on {server} is bad", shnum=shnum, server=server.name)
+        drop(server.advise_corrupt_share(self.storage_index, shnum, why))
+
+
+@implementer(IDecoder)
+class Decoder:
+    """Decodes one file from shareholders found by somebody else.
+
+    :param cap: what the file's capability says
+    """
+
+    def __init__(self, cap: CHKFileURI, workers: Workers, clock: IReactorTime) -> None:
+        self._size = cap.size
+        self._fetcher = ShareFetcher(cap, workers, clock)
+        self._outfile: Any = None
+
+    def setup(self, outfile: Any) -> None:
+        """Take the file-like object that gets the plaintext: ``write`` and ``close``."""
+        self._outfile = outfile
+
+    def set_shareholders(self, shareholders: Mapping[int, Any]) -> None:
+        """Take the RemoteReference of an RIBucketReader for each share number."""
+        for shnum, rref in shareholders.items():
+            self._fetcher.add(shnum, "its shareholder", rref)
+
+    @as_deferred
+    async def start(self) -> Decoder:
+        """Fetch, check, decode and decrypt everything; return this.
+
+        :raises NotEnoughSharesError: the shareholders do not have it; what was written
+            to the file is right, but not all, and the file is not closed
+        """
+        await deliver(self._fetcher, _FileLike(self._outfile), Span(0, self._size))
+        self._outfile.close()
+        return self
+
+
+@frozen
+class _FileLike:
+    outfile: Any
+
+    def open(self, size: int) -> None:
+        """Nothing to prepare."""
+
+    def write(self, data: bytes) -> Any:
+        return self.outfile.write(data)

@@ -1,0 +1,161 @@
+"""The steps of an upload, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from allmydata.coding.geometry import DEFAULT_MAX_SEGMENT_SIZE
+from allmydata.errors import NotYetError, UploadSourceError, UsageError
+from allmydata.grid.broker import StorageBroker
+from allmydata.grid.shape import ShareShape
+from allmydata.immutable.encode import Encoder
+from allmydata.immutable.encrypt import EncryptedUploadable
+from allmydata.immutable.patience import Doubts
+from allmydata.immutable.shareholders import ShareholderFinder
+from allmydata.interfaces import IUploader
+from allmydata.streams import uploadable as sources
+from allmydata.uri import LITERAL_LIMIT, CHKFileURI, LiteralFileURI
+from allmydata.util.deferreds import Workers, as_deferred, timeout
+
+log = Logger()
+
+START_UP_S = 60.0  # a client this young waits for servers that are yet to connect
+
+
+@implementer(IUploader)
+class Uploader(Service):
+    """Stores files on the grid; ``getService("uploader")`` of a client.
+
+    :param convergence: the convergence secret of this node
+    :param parameters: tells the (k, happy, n) of new files
+    """
+
+    name = "uploader"
+
+    def __init__(
+        self,
+        broker: StorageBroker,
+        workers: Workers,
+        convergence: bytes,
+        parameters: Callable[[], tuple[int, int, int]],
+        clock: IReactorTime,
+        max_segment_size: int = DEFAULT_MAX_SEGMENT_SIZE,
+    ) -> None:
+        self._broker = broker
+        self._workers = workers
+        self.convergence = convergence
+        self.parameters = parameters
+        self._clock = clock
+        self.max_segment_size = max_segment_size
+        self._doubts = Doubts(clock)
+        self._patient_until = clock.seconds() + START_UP_S
+
+    @as_deferred
+    async def upload(self, uploadable: Any, happy: int | None = None) -> str:
+        """Store what *uploadable*, an IUploadable, holds; return its capability.
+
+        :param happy: on how many servers at least, instead of the node's own number
+        :raises NotEnoughServersError: that can't be reached; nothing was stored
+        :raises UploadSourceError: the bytes could not be read
+        :raises UsageError: *happy* is no number of servers
+        """
+        try:
+            size = await uploadable.get_size()
+            if size <= LITERAL_LIMIT:
+                return await _literal(uploadable, size)
+            return await self._store(uploadable, size, self._params(happy))
+        finally:
+            uploadable.close()
+
+    def upload_data(self, data: bytes) -> Deferred[str]:
+        """Store *data*, so that equal files converge."""
+        return self.upload(sources.Data(data, self.convergence))
+
+    def upload_filename(self, filename: str) -> Deferred[str]:
+        """Store the file at the absolute path *filename*, so that equal files converge."""
+        source = sources.FileName(filename, self.convergence, workers=self._workers)
+        return self.upload(source)
+
+    def upload_filehandle(self, filehane: BinaryIO) -> Deferred[str]:
+        """Store what an open, seekable file holds, so that equal files converge."""
+        source = sources.FileHandle(filehane, self.convergence, workers=self._workers)
+        return self.upload(source)
+
+    @as_deferred
+    async def upload_ssk(
+        self, write_capability: str, new_version: int, uploadable: Any
+    ) -> str:
+        """Answer that mutable files are not offered.
+
+        :raises NotYetError: always
+        """
+        raise NotYetError(
+            "mutable files can't be stored yet",
+            fix="store the content as an immutable file, under a capability of its own",
+        )
+
+    def _params(self, happy: int | None) -> tuple[int, int, int]:
+        k, own, n = self.parameters()
+        wanted = own if happy is None else happy
+        if not 1 <= wanted <= n:
+            raise UsageError(
+                f"happy is {wanted}, and {n} shares are made of a file",
+                fix=f"choose a number of servers from 1 to {n}",
+            )
+        return k, wanted, n
+
+    async def _store(self, uploadable: Any, size: int, params: tuple[int, int, int]) -> str:
+        k, happy, n = params
+        encrypted = EncryptedUploadable(uploadable)
+        encoder = Encoder(
+            self._workers, self._clock, max_segment_size=self.max_segment_size
+        )
+        encoder.set_size(size)
+        encoder.set_params(params)
+        await encoder.set_encrypted_uploadable(encrypted)
+        storage_index = encoder.get_param("storage_index")
+        await self._wait_for_servers(happy)
+        finder = ShareholderFinder(
+            self._broker.for_index(storage_index),
+            storage_index,
+            ShareShape(encoder.geometry),
+            happy,
+            self._clock,
+            self._doubts,
+        )
+        holders = await finder.find()
+        encoder.set_shareholders(holders.writers)
+        encoder.still_happy = lambda left: holders.happiness_of(left) >= happy
+        seal, *_ = await encoder.start()
+        key = await encrypted.get_encryption_key()
+        return CHKFileURI(key, seal, k, n, size).to_string()
+
+    async def _wait_for_servers(self, happy: int) -> None:
+        """Give a client that has just started the time to find its servers."""
+        left = self._patient_until - self._clock.seconds()
+        if left <= 0 or len(self._broker.connected()) >= happy:
+            return
+        try:
+            await timeout(self._broker.when_connected(happy), left, self._clock)
+        except TimeoutError:
+            log.info("going on with fewer than {happy} servers", happy=happy)
+
+
+async def _literal(uploadable: Any, size: int) -> str:
+    data = b""
+    while len(data) < size:
+        pieces = await uploadable.read(size - len(data))
+        if not any(pieces):
+            raise UploadSourceError(
+                "the source changed while it was being read",
+                why=f"it ended after {len(data)} of {size} bytes",
+            )
+        data += b"".join(pieces)
+    return LiteralFileURI(data).to_string()
