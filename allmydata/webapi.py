@@ -1,6 +1,6 @@
 """A node seen over HTTP, blocking: for processes outside it, such as the command line.
 
-Only the standard library, so that it loads fast.  Calls: docs/formats/webapi.md.
+Only the standard library, so that it loads fast.  Calls: docs/webapi.md.
 """
 
 from __future__ import annotations

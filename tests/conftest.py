@@ -24,3 +24,8 @@ def nothing_left_behind():
     late = [c for c in reactor.getDelayedCalls() if c not in before and c.active()]
     assert not late, late
     assert not errors, [e.get("log_failure") for e in errors]
+
+
+def pytest_collection_finish(session):
+    gc.collect()
+    gc.freeze()  # what was imported stays: the collections below pass it over

@@ -20,7 +20,7 @@ D = TypeVar("D")
 
 STORAGE_V1 = b"http://allmydata.org/tahoe/protocols/storage/v1"
 OURS = b"allmydata-grid-v1"
-UNKNOWN_MAX_SHARE_SIZE = 2**32 - 1  # of a server that can't say (docs/formats/storage.md)
+UNKNOWN_MAX_SHARE_SIZE = 2**32 - 1  # of a server that can't say (docs/protocols/storage.md)
 OLD_MAX_WRITE = 400_000  # bytes in one call to a bucket of the seed's age
 MAX_WRITE = 1_000_000  # and of today's: they take more, but this is as fast
 UNNAMED = ("", "<unspecified>")  # nicknames of servers whose owner chose none

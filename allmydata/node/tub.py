@@ -279,7 +279,7 @@ class TubLink:
     _reconnector: Reconnector
 
     def status(self) -> str:
-        """Return its state as one line (docs/formats/webapi.md)."""
+        """Return its state as one line (docs/webapi.md)."""
         info = self._reconnector.getReconnectionInfo()
         if info.state == "connected":
             return _connected_text(info.connectionInfo)
