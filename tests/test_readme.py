@@ -22,8 +22,8 @@ BIN = Path(sys.executable).parent
 LIMIT_S = 110
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
 def commands() -> list[str]:
@@ -81,15 +81,45 @@ def test_every_link_leads_to_a_file(page):
     assert [link for link in ours if not (page.parent / link).is_file()] == []
 
 
-def test_every_page_is_in_the_index():
+def test_every_page_is_in_an_index():
     docs = REPOSITORY / "docs"
-    index = (docs / "README.md").read_text("utf-8")
-    listed = {(docs / link.partition("#")[0]).resolve() for link in LINK.findall(index)}
-    apart = [docs / "README.md", *docs.glob("news/*")]
-    assert [page for page in PAGES[1:] if page not in listed and page not in apart] == []
+    indexes = sorted(docs.rglob("README.md"))
+    listed = {
+        (index.parent / link.partition("#")[0]).resolve()
+        for index in indexes
+        for link in LINK.findall(index.read_text("utf-8"))
+    }
+    apart = {*docs.glob("news/*"), docs / "README.md"}
+    assert [page for page in PAGES[1:] if page not in listed | apart] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(REPOSITORY)))
+def test_every_test_that_a_page_names_is_there(page):
+    for path, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text("utf-8")):
+        assert f"def {name}(" in (REPOSITORY / path).read_text("utf-8"), f"{path}::{name}"
 
 
 # ---- what it does ----------------------------------------------------------------------
+
+
+def run(script, folder):
+    """Run lines for a shell, with ``tahoe`` on the path and no node of their own."""
+    environment = {name: text for name, text in os.environ.items() if "TAHOE" not in name}
+    environment["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    environment["HOME"] = str(folder)
+    return subprocess.run(
+        ["bash", "-euc", script],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+
+
+def stop_all(folder):
+    for config in folder.glob("*/tahoe.cfg"):
+        run(f"tahoe stop {config.parent.name}", folder)
 
 
 @pytest.fixture(scope="module")
@@ -98,30 +128,16 @@ def shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     notes = folder / "notes.txt"
     notes.write_bytes(b"what the README promises\n" * 10_000)
-    environment = {
-        **os.environ,
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(folder),
-    }
-    environment.pop("TAHOE_NODE_DIRECTORY", None)
-
-    def run(script):
-        return subprocess.run(
-            ["bash", "-euc", script],
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-        )
-
-    shell = SimpleNamespace(run=run, folder=folder, notes=notes.read_bytes())
     try:
-        shell.made = run(blocks("sh")[0])
-        yield shell
+        made = run(blocks("sh")[0], folder)
+        yield SimpleNamespace(
+            run=lambda script: run(script, folder),
+            folder=folder,
+            notes=notes.read_bytes(),
+            made=made,
+        )
     finally:
-        for node in ("me", "s1", "s2", "s3", "s4", "hub"):
-            run(f"tahoe stop {node} || true")
+        stop_all(folder)
 
 
 @pytest.mark.system
@@ -166,3 +182,25 @@ def test_two_servers_may_stop_as_it_says(shell):
     )
     assert done.returncode == 0, done.stderr
     assert (shell.folder / "again").read_bytes() == shell.notes
+
+
+@pytest.mark.system
+def test_the_quickstart_runs_as_printed(tmp_path):
+    page = (REPOSITORY / "docs" / "quickstart.md").read_text("utf-8")
+    try:
+        done = run("\n".join(blocks("sh", page)), tmp_path)
+    finally:
+        stop_all(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "4 of 4 connected" in done.stdout
+    assert (tmp_path / "photo.again").read_bytes() == (tmp_path / "photo").read_bytes()
+    assert "exit code 13" in done.stdout
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("show", ["python_api", "control_port"])
+def test_the_examples_run_on_a_demo_grid_too(show, tmp_path):
+    done = run(f"python {REPOSITORY}/misc/shows/{show}.py", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("yes") >= 4

@@ -18,6 +18,7 @@ from allmydata.errors import BadShareError
 from allmydata.util.netstring import netstring, split_netstring
 
 CODEC_NAME = b"crs"
+LARGEST_SEGMENT = 2**26  # bytes; a segment is held in memory whole, so no more is read
 
 _NAME = re.compile(rb"([a-zA-Z_\-]+):")
 _DECIMAL = re.compile(rb"0|[1-9][0-9]{0,19}")
@@ -86,7 +87,7 @@ class Extension:
                     f"URI extension: {name} is not what the capability says"
                 )
         segment_size = _decimal(fields, "segment_size")
-        if segment_size == 0 or segment_size % k:
+        if segment_size % k or not 0 < segment_size <= LARGEST_SEGMENT:
             raise BadShareError(
                 f"URI extension: segments of {segment_size} bytes, k is {k}"
             )

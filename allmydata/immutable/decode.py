@@ -40,6 +40,7 @@ from allmydata.grid.buckets import WHOLE_TREES, ReadBucketProxy, open_share
 from allmydata.grid.shape import ShareShape
 from allmydata.uri import CHKFileURI, CHKFileVerifierURI
 from allmydata.util.deferreds import Shared, Workers, drop, start, timeout
+from allmydata.util.mathutil import div_ceil
 
 log = Logger()
 
@@ -75,15 +76,28 @@ class Batch:
         return range(self.first, self.first + self.count)
 
 
-def batches(geometry: Geometry, first: int, last: int) -> list[Batch]:
-    """Cut segments *first* to *last* into batches; the first is short, to answer early."""
-    most = min(BATCH_READ // geometry.block_size, BATCH_SIZE // geometry.segment_size)
-    found = [Batch(first, 1)]
-    at = first + 1
-    while at <= last:
-        found.append(Batch(at, min(max(1, most), last + 1 - at)))
-        at += found[-1].count
-    return found
+@frozen
+class Batches:
+    """Segments *first* to *last* cut into batches; the first is short, to answer early."""
+
+    geometry: Geometry
+    first: int
+    last: int
+
+    @property
+    def _size(self) -> int:
+        """Segments of each batch but the first."""
+        by_read = BATCH_READ // self.geometry.block_size
+        return max(1, min(by_read, BATCH_SIZE // self.geometry.segment_size))
+
+    def __len__(self) -> int:
+        return 1 + div_ceil(self.last - self.first, self._size)
+
+    def __getitem__(self, i: int) -> Batch:
+        if i == 0:
+            return Batch(self.first, 1)
+        begin = self.first + 1 + (i - 1) * self._size
+        return Batch(begin, min(self._size, self.last + 1 - begin))
 
 
 @define(eq=False)

@@ -18,7 +18,7 @@ from allmydata.coding.geometry import Geometry
 from allmydata.errors import BadCapError, CancelledError, NotCapableError, UsageError
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.server import StorageServerProxy
-from allmydata.immutable.decode import ShareFetcher, batches
+from allmydata.immutable.decode import Batches, ShareFetcher
 from allmydata.immutable.locate import ShareLocator
 from allmydata.immutable.patience import Doubts
 from allmydata.immutable.pipeline import Pipeline
@@ -133,7 +133,7 @@ async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:
         target.open(0)
         return
     first, last = (at // geometry.segment_size for at in (span.start, span.end - 1))
-    todo = batches(geometry, first, last)
+    todo = Batches(geometry, first, last)
 
     async def begin(i: int) -> Deferred[list[bytes]]:
         return start(fetcher.fetch(todo[i]))

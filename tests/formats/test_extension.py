@@ -111,6 +111,7 @@ def without(name):
         ({"segment_size": b"3" * 21}, "segment_size is no number"),
         ({"segment_size": b"0"}, "segments of 0 bytes, k is 3"),
         ({"segment_size": b"58"}, "segments of 58 bytes, k is 3"),
+        ({"segment_size": b"100663296"}, "segments of 100663296 bytes"),  # 96 MiB
         ({"codec_name": b"xor"}, "codec_name is not what"),
         ({"needed_shares": b"4"}, "needed_shares is not what the capability says"),
         ({"total_shares": b"11"}, "total_shares is not what the capability says"),
