@@ -28,6 +28,7 @@ from allmydata.util.deferreds import Workers, as_deferred, drop, start
 
 log = Logger()
 
+START_UP_S = 5.0  # a client this young waits for servers that are yet to connect
 DEPTH = 4  # batches under way
 
 
@@ -68,6 +69,7 @@ class Downloader(Service):
         self._workers = workers
         self._clock = clock
         self._doubts = Doubts(clock)
+        self._patient_until = clock.seconds() + START_UP_S
 
     def download(
         self, uri: str, target: Any, offset: int = 0, size: int | None = None
@@ -108,6 +110,7 @@ class Downloader(Service):
         return target.finish()
 
     async def _fetch(self, cap: CHKFileURI, target: Any, span: Span) -> None:
+        await self._wait_for_servers(cap.needed_shares)
         servers = self._broker.for_index(cap.storage_index)
         servers.sort(key=lambda server: self._doubts.about(server.tubid))
         locator = ShareLocator(
@@ -124,6 +127,13 @@ class Downloader(Service):
             await deliver(fetcher, target, span)
         finally:
             locator.stop()
+
+    async def _wait_for_servers(self, k: int) -> None:
+        """Give a client that has just started the time to find its servers."""
+        left = self._patient_until - self._clock.seconds()
+        if left > 0 and len(self._broker.connected()) < k:
+            waiting = self._broker.when_connected(k)
+            await waiting.addTimeout(left, self._clock, lambda *_: None)
 
 
 async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:

@@ -196,6 +196,7 @@ class Encoder:
     async def _each(self, ask: Callable[[int, Any], Deferred[None]]) -> None:
         """Ask every writer together; return when all that were not dropped are done."""
         pending = set(self._writers)
+        num_lost = len(self.lost)
         all_done = Gate()
 
         def done(_: Any, shnum: int) -> None:
@@ -220,7 +221,8 @@ class Encoder:
                 for shnum in self._silent(pending):
                     self._drop(shnum, "it was silent")
                     pending.discard(shnum)
-        self._check_happy()
+        if len(self.lost) > num_lost:
+            self._check_happy()
 
     def _silent(self, pending: set[int]) -> set[int]:
         """Return those of *pending* that are waited for no longer."""

@@ -66,6 +66,7 @@ class ShareholderFinder:
     happy: int
     clock: IReactorTime
     doubts: Doubts
+    was_refused: bool = False  # a server did not take a share it has room for
     _held: dict[Server, set[int]] = field(factory=dict)
     _rooms: dict[int, tuple[Server, Any]] = field(factory=dict)  # share: where, rref
     _closed: dict[Server, str] = field(factory=dict)  # takes no more shares, and why
@@ -160,6 +161,7 @@ class ShareholderFinder:
                 self._rooms[shnum] = (server, rref)
             if asking.get(server, set()) - already - rooms.keys():
                 self._closed[server] = "has no room"
+                self.was_refused = True
         for server, failure in questions.failures.items():
             error = failure.value
             self._closed[server] = (

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
 from allmydata.coding.geometry import DEFAULT_MAX_SEGMENT_SIZE
-from allmydata.errors import NotYetError, UploadSourceError, UsageError
+from allmydata.errors import (
+    NotEnoughServersError,
+    NotYetError,
+    UploadSourceError,
+    UsageError,
+)
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.shape import ShareShape
 from allmydata.immutable.encode import Encoder
@@ -22,10 +28,11 @@ from allmydata.immutable.shareholders import ShareholderFinder
 from allmydata.interfaces import IUploader
 from allmydata.streams import uploadable as sources
 from allmydata.uri import LITERAL_LIMIT, CHKFileURI, LiteralFileURI
-from allmydata.util.deferreds import Workers, as_deferred, timeout
+from allmydata.util.deferreds import Workers, as_deferred, sleep, timeout
 
 log = Logger()
 
+RETRY_AFTER_S = (0.5, 2.0)  # before a server that refused is asked again
 START_UP_S = 60.0  # a client this young waits for servers that are yet to connect
 
 
@@ -55,6 +62,7 @@ class Uploader(Service):
         self._clock = clock
         self.max_segment_size = max_segment_size
         self._doubts = Doubts(clock)
+        self._locks: dict[bytes, DeferredLock] = {}
         self._patient_until = clock.seconds() + START_UP_S
 
     @as_deferred
@@ -112,30 +120,56 @@ class Uploader(Service):
         return k, wanted, n
 
     async def _store(self, uploadable: Any, size: int, params: tuple[int, int, int]) -> str:
-        k, happy, n = params
         encrypted = EncryptedUploadable(uploadable)
-        encoder = Encoder(
-            self._workers, self._clock, max_segment_size=self.max_segment_size
-        )
+        largest = self.max_segment_size
+        encoder = Encoder(self._workers, self._clock, max_segment_size=largest)
         encoder.set_size(size)
         encoder.set_params(params)
         await encoder.set_encrypted_uploadable(encrypted)
+        await self._wait_for_servers(params[1])
+        # equal files at once: the second finds the first's shares, and renews leases
+        async with self._alone(encoder.get_param("storage_index")):
+            await self._place(encoder, params[1])
+            seal, *_ = await encoder.start()
+        key = await encrypted.get_encryption_key()
+        return CHKFileURI(key, seal, params[0], params[2], size).to_string()
+
+    async def _place(self, encoder: Encoder, happy: int) -> None:
+        """Find shareholders for *encoder*.
+
+        A share that another client is just writing is neither held nor to be had; so
+        whoever is refused looks again, twice, before it is an error.
+        """
         storage_index = encoder.get_param("storage_index")
-        await self._wait_for_servers(happy)
-        finder = ShareholderFinder(
-            self._broker.for_index(storage_index),
-            storage_index,
-            ShareShape(encoder.geometry),
-            happy,
-            self._clock,
-            self._doubts,
-        )
-        holders = await finder.find()
+        for wait_s in (*RETRY_AFTER_S, None):
+            finder = ShareholderFinder(
+                self._broker.for_index(storage_index),
+                storage_index,
+                ShareShape(encoder.geometry),
+                happy,
+                self._clock,
+                self._doubts,
+            )
+            try:
+                holders = await finder.find()
+                break
+            except NotEnoughServersError:
+                if wait_s is None or not finder.was_refused:
+                    raise
+                await sleep(wait_s, self._clock)
         encoder.set_shareholders(holders.writers)
         encoder.still_happy = lambda left: holders.happiness_of(left) >= happy
-        seal, *_ = await encoder.start()
-        key = await encrypted.get_encryption_key()
-        return CHKFileURI(key, seal, k, n, size).to_string()
+
+    @asynccontextmanager
+    async def _alone(self, storage_index: bytes) -> AsyncIterator[None]:
+        lock = self._locks.setdefault(storage_index, DeferredLock())
+        await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+            if not lock.locked:
+                self._locks.pop(storage_index, None)
 
     async def _wait_for_servers(self, happy: int) -> None:
         """Give a client that has just started the time to find its servers."""

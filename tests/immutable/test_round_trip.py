@@ -1,5 +1,6 @@
 import pytest
 import pytest_twisted
+from twisted.internet import reactor
 
 from allmydata.errors import (
     BadCapError,
@@ -9,7 +10,10 @@ from allmydata.errors import (
     NotEnoughSharesError,
     UsageError,
 )
+from allmydata.immutable.upload import Uploader
+from allmydata.streams.uploadable import Data
 from allmydata.uri import from_string
+from allmydata.util.deferreds import gather
 
 
 def content(size):
@@ -99,8 +103,6 @@ async def test_equal_content_is_stored_once(make_grid):
 
 @pytest_twisted.ensureDeferred
 async def test_random_keys_make_different_files(make_grid):
-    from allmydata.streams.uploadable import Data
-
     grid = await make_grid()
     caps = [await grid.uploader.upload(Data(content(5000))) for _ in range(2)]
     assert caps[0] != caps[1]
@@ -178,3 +180,24 @@ async def test_mutable_files_are_refused_clearly(make_grid):
     grid = await make_grid(1, (1, 1, 1))
     with pytest.raises(NotYetError, match="mutable"):
         await grid.uploader.upload_ssk("URI:SSK:x", 1, None)
+
+
+@pytest_twisted.ensureDeferred
+async def test_equal_files_put_at_once_are_stored_once(make_grid):
+    grid = await make_grid(5, (3, 5, 5))
+    caps = await gather([grid.put(content(300_000)) for _ in range(4)])
+    assert len(set(caps)) == 1
+    assert len(grid.share_files()) == 5
+
+
+@pytest_twisted.ensureDeferred
+async def test_two_clients_may_put_the_same_file_at_once(make_grid):
+    grid = await make_grid(5, (3, 5, 5))
+    other = Uploader(
+        grid.broker, grid.workers, b"convergence", lambda: grid.parameters, reactor
+    )
+    data = content(3 * 2**20)
+    caps = await gather([grid.put(data), other.upload(Data(data, b"convergence"))])
+    assert caps[0] == caps[1]
+    assert await grid.get(caps[0]) == data
+    assert len(grid.share_files()) == 5

@@ -45,6 +45,7 @@ class LocalGrid:
         self.uploader = Uploader(*args, b"convergence", lambda: self.parameters, reactor)
         self.uploader._patient_until = 0.0  # nobody else will connect
         self.downloader = Downloader(*args, reactor)
+        self.downloader._patient_until = 0.0
         return self
 
     async def add_server(self, i: int, **options) -> StorageServerProxy:
