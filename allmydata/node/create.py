@@ -24,6 +24,7 @@ from allmydata.util.fileutil import make_private_directory, write_atomically
 
 CREATED = "created.json"
 WEB_PORT = "tcp:3456:interface=127.0.0.1"
+RESERVED_SPACE = "1G"
 
 _TAC = """\
 # This directory belongs to a node of kind {kind}: tools know it by the name of this file.
@@ -41,6 +42,7 @@ class Answers:
     :param hostname: others find us there, at a port chosen now
     :param introducer: its FURL, a secret
     :param vdrive: the FURL of the server of directories, a secret
+    :param reserved_space: bytes of disk that shares must leave free, as ``1G``
     """
 
     kind: str
@@ -57,6 +59,7 @@ class Answers:
     shares_total: int | None = None
     storage: bool = False
     storage_dir: str | None = None
+    reserved_space: str | None = None
 
 
 def create(basedir: Path, answers: Answers) -> bool:
@@ -204,7 +207,7 @@ def _shares_lines(answers: Answers) -> list[str]:
 def _storage_section(answers: Answers) -> list[str]:
     lines = ["[storage]", f"enabled = {'true' if answers.storage else 'false'}"]
     if answers.storage:
-        lines.append("reserved_space = 1G")
+        lines.append(f"reserved_space = {answers.reserved_space or RESERVED_SPACE}")
     if answers.storage_dir:
         lines.append(f"storage_dir = {answers.storage_dir}")
     return lines

@@ -98,6 +98,8 @@ class NodeTub(Service):
         outgoing: bool = True,
     ) -> None:
         self._clock = clock
+        self._ports: list[Any] = []
+        self._is_frozen = False
         self.tub = Tub(certData=certificate)
         self.tub.unsafeTracebacks = False
         self.tub.setOption("expose-remote-exception-types", False)
@@ -127,13 +129,33 @@ class NodeTub(Service):
     async def stopService(self) -> None:  # noqa: N802
         """Close every port and connection; peers that don't answer are hung up on."""
         Service.stopService(self)
-        transports = [broker.transport for broker in self.tub.brokers.values()]
-        hang_up = self._clock.callLater(PATIENCE_S, _abort, transports)
+        patience = 0.0 if self._is_frozen else PATIENCE_S
+        hang_up = self._clock.callLater(patience, _abort, self._transports())
         try:
             await self.tub.stopService()
         finally:
             if hang_up.active():
                 hang_up.cancel()
+
+    def freeze(self) -> None:
+        """Read nothing more: peers are not answered, and their connections stay."""
+        self._is_frozen = True
+        for port in self._ports:
+            port.stopReading()
+        for transport in self._transports():
+            transport.pauseProducing()
+
+    def thaw(self) -> None:
+        """Read again what has come meanwhile, and answer it."""
+        self._is_frozen = False
+        for port in self._ports:
+            port.startReading()
+        for transport in self._transports():
+            transport.resumeProducing()
+
+    def _transports(self) -> list[Any]:
+        every = [broker.transport for broker in self.tub.brokers.values()]
+        return [one for one in every if hasattr(one, "abortConnection")]  # no loopback
 
     async def listen(self, ports: Iterable[str], hints: Iterable[str]) -> list[int]:
         """Open *ports*, then tell others *hints*; return the ports' numbers.
@@ -154,9 +176,11 @@ class NodeTub(Service):
             raise ConfigError(f"tub.port {port!r} can't be opened", why=str(e)) from e
         self.tub.listenOn(endpoint)
         try:
-            return (await endpoint.opened).getHost()
+            opened = await endpoint.opened
         except CannotListenError as e:
             raise cannot_listen("tub.port", port, e) from e
+        self._ports.append(opened)
+        return opened.getHost()
 
     def serve(self, thing: Any, furl_file: Path) -> str:
         """Let whoever knows its FURL call *thing*; return the FURL.
@@ -185,8 +209,7 @@ class NodeTub(Service):
 
 def _abort(transports: Sequence[Any]) -> None:
     for transport in transports:
-        if hasattr(transport, "abortConnection"):  # a loopback has none
-            transport.abortConnection()
+        transport.abortConnection()
 
 
 def _name_in(furl: str, path: Path) -> str | None:
