@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import signal
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -113,16 +113,21 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _renamed_when_whole(path: Path) -> Iterator[BinaryIO]:
-    fd, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
+    # named before it is made, so that an interrupt finds it wherever it comes
+    name = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
     try:
-        with open(fd, "wb") as target:
-            os.fchmod(fd, _mode(path))
+        with open(name, "xb", opener=_open_private) as target:
+            os.fchmod(target.fileno(), _mode(path))
             yield target
         os.replace(name, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def _open_private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def _mode(path: Path) -> int:
