@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
@@ -23,7 +24,7 @@ from allmydata.node.demo.plan import (
 from allmydata.node.demo.record import DemoRecord, find
 from allmydata.util import humanize
 
-COMMAND = "allmydata.demo.command"  # where the words after -- are kept
+COMMAND, ROOT = "allmydata.demo.command", "allmydata.demo.root"  # keys of click's meta
 
 _dir_option = click.option(
     "--dir",
@@ -63,6 +64,10 @@ class DemoGroup(click.Group):
                 fix="to run a command beside it:  tahoe demo -- COMMAND…",
             )
         return super().resolve_command(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order they are written below."""
+        return list(self.commands)
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return the words of the usage line."""
@@ -109,7 +114,7 @@ def demo(
                 "--servers, --shares and a command after -- are for starting a demo"
             )
         ctx.obj = session
-        ctx.meta["allmydata.demo.root"] = root
+        ctx.meta[ROOT] = root
         return 0
     return _run(session, servers, shares, root, ctx.meta.get(COMMAND, []), as_json)
 
@@ -157,9 +162,6 @@ def _announce(
     found: dict[str, Any], session: Session, as_json: bool, *, to_stderr: bool
 ) -> None:
     if as_json:
-        import json
-
-        found = {name: value for name, value in found.items() if name != "connected"}
         click.echo(json.dumps(found), err=to_stderr)
     elif not session.quiet:
         lines = _short(found) if to_stderr else _welcome(found)
@@ -168,20 +170,25 @@ def _announce(
 
 
 def _short(found: dict[str, Any]) -> list[str]:
-    return [
-        f"demo: {len(found['servers'])} servers up after {found['ready_s']:.1f} s, "
-        f"files as {_shares_text(found)}"
-    ]
+    num_servers = len(found["servers"])
+    up = "1 server is up" if num_servers == 1 else f"{num_servers} servers are up"
+    return [f"demo: {up} after {found['ready_s']:.1f} s, files as {_shares_text(found)}"]
 
 
 def _welcome(found: dict[str, Any]) -> list[str]:
     shares, num_servers = found["shares"], len(found["servers"])
     tahoe = f"tahoe -d {found['node_directory']}"
     end = "and removes the directory" if found["temporary"] else "and keeps the directory"
-    spare = max(0, min(num_servers, shares["total"]) - shares["needed"])
-    doomed = " ".join(map(str, range(1, min(spare, 3) + 1))) or "1"
+    up = "1 storage server is" if num_servers == 1 else f"{num_servers} storage servers are"
+    spare = min(num_servers, shares["total"] - shares["needed"], 3)
+    doomed = " ".join(map(str, range(1, spare + 1)))
+    kill = (
+        f"  tahoe demo kill {doomed}     and get it again"
+        if spare
+        else "  tahoe demo kill 1"
+    )
     return [
-        f"A grid of {num_servers} storage servers is up after {found['ready_s']:.1f} s.",
+        f"{up} up after {found['ready_s']:.1f} s.",
         f"Any {shares['needed']} of a file's {shares['total']} shares bring it back.",
         "",
         f"  gateway     {found['web']}",
@@ -190,8 +197,7 @@ def _welcome(found: dict[str, Any]) -> list[str]:
         "Try in another terminal:",
         f"  {tahoe} put FILE",
         f"  {tahoe} get CAPABILITY COPY",
-        f"  tahoe demo kill {doomed}     and get it again; also: "
-        "revive, freeze, corrupt, status",
+        f"{kill}; also: revive, freeze, corrupt, status",
         "",
         f"Ctrl-C ends it {end}.",
     ]
@@ -209,7 +215,7 @@ _numbers = click.argument(
 
 
 def _find(ctx: click.Context, session: Session, root: Path | None) -> DemoRecord:
-    root = root or ctx.meta.get("allmydata.demo.root")
+    root = root or ctx.meta.get(ROOT)
     root = root.expanduser().absolute() if root else None
     node = session.node_directory
     return find(root, node.expanduser().absolute() if node else None)
@@ -279,6 +285,8 @@ def corrupt(ctx: click.Context, session: Session, /, **given: Any) -> None:
     """Flip bits in every share that servers hold."""
 
     def describe(server: dict[str, Any]) -> str:
+        if not server["shares"]:
+            return "holds no shares"
         return f"has bits flipped in {server['damaged']} of {server['shares']} shares"
 
     _act(ctx, session, **given, describe=describe)

@@ -14,6 +14,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from allmydata.errors import ConflictError, NodeNotReadyError, UsageError
 from allmydata.node.base import Node
@@ -39,6 +40,7 @@ class DemoServer:
 
     number: int
     node: Client
+    nodeid: str
     state: str = UP
 
     @property
@@ -75,12 +77,11 @@ class DemoGrid:
         await self._start(introducer)
         storage, client = plan.make_others(self.root, self.plan, introducer.furl)
         self._client = Client.from_basedir(client)
+        nodes = [Client.from_basedir(one) for one in storage]
+        await gather(self._start(node) for node in (*nodes, self._client))
         self.servers = [
-            DemoServer(number, Client.from_basedir(one))
-            for number, one in enumerate(storage, 1)
+            DemoServer(number, node, node.nodeid) for number, node in enumerate(nodes, 1)
         ]
-        await gather(self._start(one.node) for one in self.servers)
-        await self._start(self._client)
         assert self._client.broker
         self._client.broker.on_change.add(self._look)
         await self._wait_until_ready()
@@ -194,12 +195,15 @@ class DemoGrid:
     async def _to_each(
         self, numbers: Sequence[int], do: Callable[[DemoServer], Any]
     ) -> dict[str, Any]:
-        """Do it to each server in turn, nothing else meanwhile; return what to answer."""
-        done = []
+        """Do it to all these servers, and nothing else meanwhile; return what to answer."""
         async with self._turn:
-            for server in self._named(numbers):
-                extra = await do(server)
-                done.append(await self._describe(server) | (extra or {}))
+            servers = self._named(numbers)
+            done: list[dict[str, Any]] = []
+            outcomes = await settle(do(server) for server in servers)
+            for server, outcome in zip(servers, outcomes, strict=True):
+                if isinstance(outcome, Failure):
+                    outcome.raiseException()
+                done.append(await self._describe(server) | (outcome or {}))
         return {
             "servers": done,
             "connected": self.num_connected,
@@ -260,7 +264,7 @@ class DemoGrid:
         """Tell whether the client is connected to *server*."""
         broker = self.client.broker
         connected = broker.connected() if broker else []
-        return any(one.nodeid == server.node.nodeid for one in connected)
+        return any(one.nodeid == server.nodeid for one in connected)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait until *condition* holds; it changes with who is connected."""

@@ -131,14 +131,15 @@ class _DemoProcess:
     async def _run(self) -> None:
         try:
             await self._start()
-            if self._options.command:
-                await self._run_command()
-                self._stop()
+            if not self._options.command:
+                return
+            await self._run_command()
         except CancelledError:  # told to stop before it had started
-            pass
+            return
         except Exception as e:  # the caller of run_demo gets it
             self.failure = e
-            self._stop()
+        self._work = None
+        self._stop()
 
     async def _start(self) -> None:
         self._root = self._options.root or Path(tempfile.mkdtemp(prefix="tahoe-demo-"))
