@@ -7,7 +7,7 @@ but gets read-only forms of them.  Names are text: not empty, not ``.`` or ``..`
 
 A *node* is an :class:`~allmydata.interfaces.IFileNode` or an :class:`IDirectoryNode`; a
 *path* is a list of names, or the same joined by ``/``, one leading ``/`` ignored.
-Format: docs/formats/vdrive.md.
+What a server of directories can and cannot do: docs/security.md.
 """
 
 from __future__ import annotations
