@@ -66,6 +66,12 @@ class BadCapError(GridError):
     code = "bad-cap"
 
 
+class BadNameError(GridError):
+    """Text that can't be the name of a child."""
+
+    code = "bad-name"
+
+
 class UploadSourceError(GridError):
     """The bytes to upload could not be read, or were not as many as promised."""
 
@@ -95,6 +101,10 @@ class NotCapableError(GridError):
 
 class NotMutableError(NotCapableError):
     """You have tried to change something read-only."""
+
+
+class BadWriteEnablerError(NotCapableError):
+    """A vdrive server was shown another secret than the one a directory was made with."""
 
 
 class NotYetError(GridError):
@@ -169,6 +179,16 @@ class ConflictError(GridError):
 
 class NoSuchChildError(NotFoundError, IndexError):
     """A directory has no child of that name."""
+
+
+class FileInTheWayError(NoSuchChildError):
+    """A path goes on where there is no directory to go on in."""
+
+
+class TooManyEntriesError(GridError):
+    """A directory has more entries than one answer holds; ask for it in pages."""
+
+    code = "too-many-entries"
 
 
 # ---- nodes -------------------------------------------------------------------------------

@@ -1,14 +1,19 @@
-"""Secrets derived from secrets: who may renew or cancel which lease.
+"""Secrets derived from secrets: of leases, and of directories.
 
-Every server gets secrets of its own for every file, so that none can use what it
-was told against another.  Format: docs/formats/leases.md.
+Every server gets lease secrets of its own for every file, so that none can use what it
+was told against another.  A directory's write key gives its read key, and never the other
+way round.  Formats: docs/formats/leases.md, docs/formats/dirtable.md.
 """
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from functools import cached_property
 
-from allmydata.crypto.hashutil import tagged_hash, tagged_pair_hash
+from attrs import field, frozen
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from allmydata.crypto.hashutil import KEY_SIZE, tagged_hash, tagged_pair_hash
+from allmydata.errors import NotMutableError
 
 
 @frozen
@@ -37,3 +42,62 @@ class LeaseSecrets:
         client = tagged_hash(self.node_secret, b"allmydata_client_cancel_secret_v1")
         file = tagged_pair_hash(b"allmydata_file_cancel_secret_v1", client, storage_index)
         return tagged_pair_hash(b"allmydata_bucket_cancel_secret_v1", file, tubid)
+
+
+@frozen(slots=False)
+class DirectoryKeys:
+    """What the holder of a directory's capability can work out.
+
+    :param read_key: 16 bytes
+    :param write_key: 16 bytes, from which the read key follows; None for who only reads
+    """
+
+    read_key: bytes = field(repr=False)
+    write_key: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_write_key(cls, write_key: bytes) -> DirectoryKeys:
+        """Return the keys of someone who may change the directory."""
+        read_key = tagged_hash(b"allmydata_vdrive_read_key_v2", write_key, KEY_SIZE)
+        return cls(read_key, write_key)
+
+    @cached_property
+    def index(self) -> bytes:
+        """The 32 bytes by which the server knows the directory."""
+        return tagged_hash(b"allmydata_vdrive_index_v2", self.read_key)
+
+    @cached_property
+    def write_enabler(self) -> bytes:
+        """The 32 bytes that the server asks of whoever changes the directory.
+
+        :raises NotMutableError: there is no write key
+        """
+        return tagged_hash(b"allmydata_vdrive_write_enabler_v2", self._demand_write_key())
+
+    def row_key(self, name: str) -> bytes:
+        """Return the 32 bytes under which the server keeps the child *name*.
+
+        :param name: after NFC: another form gives another key
+        """
+        utf8 = name.encode("utf-8")
+        return tagged_pair_hash(b"allmydata_vdrive_name_v2", self.read_key, utf8)
+
+    @cached_property
+    def read_cipher(self) -> AESGCM:
+        """What seals and opens names and read capabilities."""
+        return AESGCM(self.read_key)
+
+    @cached_property
+    def write_cipher(self) -> AESGCM:
+        """What seals and opens write capabilities.
+
+        :raises NotMutableError: there is no write key
+        """
+        return AESGCM(self._demand_write_key())
+
+    def _demand_write_key(self) -> bytes:
+        if self.write_key is None:
+            raise NotMutableError(
+                "this capability reads the directory, and can't change it"
+            )
+        return self.write_key

@@ -18,6 +18,9 @@ The interfaces are those the project was given, as of 2007.  What differs, and w
   offsets of 8 bytes, where ``int`` meant 4 and means 1024 today; 1000 bytes for a
   capability instead of 300, because a FURL inside may have many hints; at most 10,000
   FURLs in a call to ``new_peers``, where there was no limit.
+* **More calls.**  Of ``RIVirtualDriveServer`` those from ``get_version`` on, for
+  directories of any size and changes of many rows at once; ``RIIntroducer`` tells where
+  the vdrive server is.
 * **Said otherwise, because foolscap changed.**  ``StringConstraint`` means bytes and knows
   no patterns: ``DirnodeURI`` bounds the length, and :mod:`allmydata.uri` checks the form.
   ``EncryptedThing`` was ``str`` when that meant bytes.  Tuples are written ``TupleOf``.
@@ -62,7 +65,12 @@ Text = UnicodeConstraint(maxLength=1000)
 PathName = UnicodeConstraint(maxLength=4096)
 
 MAX_PEERS = 10_000  # FURLs in one call
-MAX_CHILDREN = 1000  # entries in one answer
+MAX_CHILDREN = 1000  # entries in one call or answer
+
+SealedRow = TupleOf(  # key, name, write, read
+    Hash, EncryptedThing, EncryptedThing, EncryptedThing
+)
+PackedRows = ByteStringConstraint(maxLength=MAX_CHILDREN * (54 + 3 * 2000))
 
 RIMutableDirectoryNode_ = Any()
 FileNode_ = Any()
@@ -107,6 +115,13 @@ class RIIntroducer(RemoteInterface):
             then it is told to nobody
         """
         return None
+
+    def get_vdrive_furl():
+        """Return where this grid's :class:`RIVirtualDriveServer` is; empty if it has none.
+
+        Introducers older than this call refuse it.
+        """
+        return FURL
 
 
 class RIClient(RemoteInterface):
@@ -292,6 +307,58 @@ class RIVirtualDriveServer(RemoteInterface):
     def delete(index=Hash, write_enabler=Hash, key=Hash):
         """Take a row out."""
         return None
+
+    def get_version():
+        """Return what this server is and can: names of protocols, each with a dict.
+
+        ``allmydata-vdrive-v1`` there means all calls below; a server that has no such
+        call as this one has none of them.
+        """
+        return DictOf(bytes, Any())
+
+    def list_page(index=Hash, after=ByteStringConstraint(maxLength=HASH_SIZE), limit=int):
+        """Return ``(rows, next)``: rows in the order of their keys, for any directory.
+
+        Many rows travel as one byte string, which :mod:`allmydata.formats.dirtable` packs
+        and unpacks: foolscap is thirty times slower with a list of tuples.
+
+        :param after: the key after which to begin; empty for the start
+        :param limit: rows, 1 to 1000
+        :return: *next* is to be the next call's *after*; empty where that was the end
+        """
+        return TupleOf(PackedRows, ByteStringConstraint(maxLength=HASH_SIZE))
+
+    def get_many(index=Hash, keys=ListOf(Hash, maxLength=MAX_CHILDREN)):
+        """Return the rows of *keys* that are there, packed, in the order of their keys."""
+        return PackedRows
+
+    def set_many(index=Hash, write_enabler=Hash, rows=PackedRows, replace=bool):
+        """Put all *rows*, 1000 at most, in place, or none; their dates are not heeded.
+
+        :param replace: False to be refused where there is a row of one of these keys; the
+            remote error is then a ``ConflictError``
+        """
+        return None
+
+    def move(
+        index=Hash,
+        write_enabler=Hash,
+        key=Hash,
+        to_index=Hash,
+        to_write_enabler=Hash,
+        row=SealedRow,
+        replace=bool,
+    ):
+        """Take the row *key* out here and put *row* in place there: both, or neither.
+
+        :param row: the same child sealed for the other directory
+        :param replace: as for ``set_many``, of the row's key there
+        """
+        return None
+
+    def sequence(index=Hash):
+        """Return a number that grows with every change of the directory."""
+        return Offset
 
 
 class RIControlClient(RemoteInterface):

@@ -7,7 +7,7 @@ but gets read-only forms of them.  Names are text: not empty, not ``.`` or ``..`
 
 A *node* is an :class:`~allmydata.interfaces.IFileNode` or an :class:`IDirectoryNode`; a
 *path* is a list of names, or the same joined by ``/``, one leading ``/`` ignored.
-What a server of directories can and cannot do: docs/security.md.
+Format: docs/formats/dirtable.md.
 """
 
 from __future__ import annotations
@@ -129,6 +129,9 @@ class IVirtualDrive(Interface):
     def get_node(uri: Any) -> Deferred[Any]:
         """Return the node that a capability names.
 
+        One of a kind this version does not know gives a node that can only be put into
+        directories, and says ``unknown`` as its ``kind``.
+
         :param uri: ``str``, or an :class:`~allmydata.interfaces.IURI`
-        :raises BadCapError: (from the Deferred) it names neither file nor directory
+        :raises BadCapError: (from the Deferred) it is mistyped, or no capability at all
         """

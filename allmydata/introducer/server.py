@@ -31,9 +31,14 @@ class Introducer(Referenceable):
     """What every node of a grid is connected to.
 
     :param advice: the (k, happy, n) recommended to clients that set none, or None
+    :ivar vdrive_furl: where the grid's vdrive server is, told to whoever asks; empty if
+        there is none
     """
 
-    def __init__(self, advice: tuple[int, int, int] | None = None) -> None:
+    def __init__(
+        self, advice: tuple[int, int, int] | None = None, vdrive_furl: bytes = b""
+    ) -> None:
+        self.vdrive_furl = vdrive_furl
         self._advice = advice
         self._subscribers: dict[Any, _Subscriber] = {}  # by RemoteReference
 
@@ -65,6 +70,10 @@ class Introducer(Referenceable):
                 if other is not newcomer:
                     other.tell({furl})
         log.info("{num} nodes are connected", num=self.num_clients)
+
+    def remote_get_vdrive_furl(self) -> bytes:
+        """Return where the grid's vdrive server is, empty if there is none."""
+        return self.vdrive_furl
 
     def _known(self) -> set[bytes]:
         return {one.furl for one in self._subscribers.values() if one.furl}

@@ -174,6 +174,15 @@ ADDED = {
         "add_lease(storage_index, renew_secret, cancel_secret)",
         "advise_corrupt_share(share_type, storage_index, shnum, reason)",
     },
+    "RIIntroducer": {"get_vdrive_furl()"},
+    "RIVirtualDriveServer": {
+        "get_version()",
+        "list_page(index, after, limit)",
+        "get_many(index, keys)",
+        "set_many(index, write_enabler, rows, replace)",
+        "move(index, write_enabler, key, to_index, to_write_enabler, row, replace)",
+        "sequence(index)",
+    },
 }
 
 CONSTANTS = """

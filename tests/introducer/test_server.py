@@ -179,3 +179,14 @@ async def test_nobody_says_where_somebody_else_is():
         await Node(introducer).hello(b"pb://" + b"b" * 32 + b"@tcp:127.0.0.1:1/name")
     assert "not the caller's own" in caught.value.failure.value
     assert introducer.num_clients == 0
+
+
+@ensureDeferred
+async def test_it_tells_where_the_vdrive_server_is_once_it_knows():
+    introducer = Introducer()
+    node = Node(introducer)
+    assert await node.rref.callRemote("get_vdrive_furl") == b""
+    introducer.vdrive_furl = furl("vdrive")
+    assert await node.rref.callRemote("get_vdrive_furl") == furl("vdrive")
+    other = Node(Introducer(vdrive_furl=furl("v")))
+    assert await other.rref.callRemote("get_vdrive_furl") == furl("v")
