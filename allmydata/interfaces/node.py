@@ -20,7 +20,8 @@ class IClient(Interface):
         """Return a part of the node by name.
 
         :param name: ``uploader`` for an :class:`~allmydata.interfaces.IUploader`,
-            ``downloader`` for an :class:`~allmydata.interfaces.IDownloader`
+            ``downloader`` for an :class:`~allmydata.interfaces.IDownloader`, ``vdrive``
+            for an :class:`~allmydata.interfaces.IVirtualDrive`
         :raises KeyError: the node has no such part
         """
 

@@ -17,8 +17,9 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from allmydata.errors import ServerLostError
 from allmydata.interfaces import RIIntroducer, RIIntroducerClient
-from allmydata.util.deferreds import log_failure, start
+from allmydata.util.deferreds import Gate, log_failure, settle, start, timeout
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
 
@@ -30,6 +31,7 @@ MAX_SHARES = 256
 MAX_PEERS = 10_000
 FORGET_S = 60 * 86400  # a peer of which no introducer spoke for so long is not kept
 FRESH_S = 86400  # a date in the file is not renewed before it is this old
+ANSWER_S = 10.0  # how long an introducer is waited for when it is asked something
 
 
 class Link(Protocol):
@@ -71,6 +73,8 @@ class IntroducerClient(Service):
         self._ears = _Ears(self)
         self._link: Link | None = None
         self._refused = ""
+        self._rref: Any = None  # to the RIIntroducer, while it is connected
+        self._is_connected = Gate()
 
     def startService(self) -> None:  # noqa: N802
         """Begin to connect."""
@@ -92,6 +96,18 @@ class IntroducerClient(Service):
         if self._refused and text.startswith("Connected"):
             return f"Refused: {self._refused}"
         return text
+
+    async def vdrive_furl(self) -> str:
+        """Return where this grid's vdrive server is; empty if the introducer knows none.
+
+        It waits for the introducer as long as the caller lets it.
+        """
+        await self._is_connected.wait()
+        try:
+            furl: bytes = await self._rref.callRemote("get_vdrive_furl")
+        except (RemoteException, Violation):  # it is older than this call
+            return ""
+        return furl.decode("ascii", "replace")
 
     def heard_peers(self, furls: set[bytes]) -> None:
         """Take in what the introducer said of who is there."""
@@ -116,6 +132,9 @@ class IntroducerClient(Service):
             self._refused = "its FURL is not that of an introducer"
             log.error("introducer.furl: {why}", why=self._refused)
             return
+        self._rref = rref
+        self._is_connected.open()
+        rref.notifyOnDisconnect(self._lost, rref)
         try:
             await rref.callRemote("hello", self._ears, self._own_furl)
         except (RemoteException, Violation):
@@ -125,6 +144,28 @@ class IntroducerClient(Service):
             log.info("lost the introducer ({why})", why=type(e).__name__)
         else:
             log.info("connected to an introducer")
+
+    def _lost(self, rref: Any) -> None:
+        if self._rref is rref:
+            self._rref = None
+            self._is_connected.shut()
+
+
+async def ask_for_vdrive(introducers: list[IntroducerClient], clock: IReactorTime) -> str:
+    """Return the FURL of a vdrive server that one of *introducers* names, else no text.
+
+    :raises ServerLostError: none of them answers
+    """
+    waiting = [timeout(one.vdrive_furl(), ANSWER_S, clock) for one in introducers]
+    answers = await settle(waiting)
+    furls = [answer for answer in answers if isinstance(answer, str)]
+    if introducers and not furls:
+        raise ServerLostError(
+            "where the vdrive server is can't be asked: no introducer answers",
+            why=introducers[0].status(),
+            fix="see that the introducer runs, and can be reached from here",
+        )
+    return max(furls, default="", key=bool)
 
 
 def _is_possible(parameters: Advice) -> bool:

@@ -19,10 +19,11 @@ import allmydata
 from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ConfigError, NotFoundError
 from allmydata.grid.broker import StorageBroker
+from allmydata.grid.vdrive import VdriveServers
 from allmydata.immutable.download import Downloader
 from allmydata.immutable.upload import Uploader
 from allmydata.interfaces import IClient, RIClient
-from allmydata.introducer.client import IntroducerClient, PeerCache
+from allmydata.introducer.client import IntroducerClient, PeerCache, ask_for_vdrive
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.control import ControlPort
@@ -34,6 +35,8 @@ from allmydata.util import base32
 from allmydata.util.deferreds import Workers
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
+from allmydata.vdrive.drive import VirtualDrive
+from allmydata.vdrive.home import HomeServer
 
 log = Logger()
 
@@ -68,7 +71,7 @@ class Client(Node):
     # ---- what the gateway and the control port ask -------------------------------------
 
     def getService(self, name: str) -> Any:  # noqa: N802
-        """Return a part of a running node: ``uploader``, ``downloader``."""
+        """Return a part of a running node: ``uploader``, ``downloader``, ``vdrive``."""
         return MultiService.getServiceNamed(self, name)
 
     def introducer_statuses(self) -> list[str]:
@@ -120,8 +123,11 @@ class Client(Node):
         own_furl = self._meet_peers(broker)
         self._start_introducers(broker, own_furl)
         threads, clock = self._workers, self.clock
-        self.add(Uploader(broker, threads, convergence, self.encoding_parameters, clock))
-        self.add(Downloader(broker, threads, clock))
+        params = self.encoding_parameters
+        uploader = Uploader(broker, threads, convergence, params, clock)
+        downloader = Downloader(broker, threads, clock)
+        for part in (uploader, downloader, self._make_drive(uploader, downloader)):
+            self.add(part)
         control = ControlPort(self, self.clock)
         self.add(control)
         await control.open(self.private / "control.furl")
@@ -173,6 +179,15 @@ class Client(Node):
             )
             self._introducers.append(client)
             self.add(client)
+
+    def _make_drive(self, uploader: Uploader, downloader: Downloader) -> VirtualDrive:
+        home = HomeServer(
+            self.private,
+            self.config.vdrive_furl,
+            lambda: ask_for_vdrive(self._introducers, self.clock),
+        )
+        servers = VdriveServers(self.tub.connect, home.find_again, self.clock)
+        return VirtualDrive(servers, home, uploader, downloader, self.private)
 
     async def _start_web(self) -> None:
         token = self.private / "api_auth_token"

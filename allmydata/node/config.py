@@ -49,7 +49,7 @@ class NodeConfig:
     """
 
     basedir: Path
-    kind: str  # "client" (storage nodes too) or "introducer"
+    kind: str  # "client" (storage nodes too), "introducer" or "vdrive"
     warnings: tuple[str, ...]
 
     nickname: Annotated[
@@ -161,6 +161,16 @@ class NodeConfig:
     advice_total: Annotated[
         int | None, Key("introducer", "shares.total", SHARES, None, "the same, n")
     ]
+    told_vdrive_furl: Annotated[
+        str | None,
+        Key("introducer", "vdrive.furl", FURL, None, "told to clients; unset: its own"),
+    ]
+    vdrive_enabled: Annotated[
+        bool, Key("vdrive", "enabled", BOOL, "true", "keep directories for others")
+    ]
+    vdrive_public_root: Annotated[
+        bool, Key("vdrive", "public_root", BOOL, "true", "offer one root to everybody")
+    ]
 
     @property
     def listens(self) -> bool:
@@ -171,7 +181,7 @@ class NodeConfig:
 def read(basedir: Path, kind: str | None = None) -> NodeConfig:
     """Read the configuration of the node in *basedir*.
 
-    :param kind: ``client`` or ``introducer``; by default what the ``*.tac`` says
+    :param kind: ``client``, ``introducer``, ``vdrive``; by default what the ``*.tac`` says
     :raises NotFoundError: no such directory
     :raises ConfigError: everything else that is wrong, with file and line
     """
@@ -191,7 +201,7 @@ def read(basedir: Path, kind: str | None = None) -> NodeConfig:
 
 
 def detect_kind(basedir: Path) -> str:
-    """Return ``client`` or ``introducer``, from the name of the directory's ``*.tac``.
+    """Return the kind of node, from the name of the directory's ``*.tac``.
 
     :raises NotFoundError: no such directory
     :raises ConfigError: not one such file; nothing in it is looked at
@@ -207,10 +217,14 @@ def detect_kind(basedir: Path) -> str:
         found = ", ".join(sorted(names)) or "none"
         raise ConfigError(
             f"{basedir} is not a node directory",
-            why=f"wanted one tahoe-client.tac or tahoe-introducer.tac; found {found}",
+            why=f"wanted one of {_wanted_tacs()}; found {found}",
             fix="make a node there with tahoe create-client or create-node",
         )
     return kinds.pop()
+
+
+def _wanted_tacs() -> str:
+    return ", ".join(f"tahoe-{kind}.tac" for kind in sorted(SECTIONS))
 
 
 def parse(data: bytes, basedir: Path, kind: str) -> NodeConfig:
@@ -317,6 +331,13 @@ def _warnings(entries: Entries, path: Path) -> tuple[str, ...]:
 # ---- what must hold together -------------------------------------------------------------
 
 
+_MUST_LISTEN = {
+    "introducer": ("an introducer", "give it a port"),
+    "vdrive": ("a vdrive server", "give it a port"),
+    "client": ("a storage node", "give it a port, or set [storage] enabled = false"),
+}
+
+
 def _check(config: NodeConfig, path: Path, entries: Entries) -> None:
     def refuse(section: str, name: str, what: str, fix: str) -> None:
         entry = entries.get((section, name.lower()))
@@ -331,11 +352,11 @@ def _check(config: NodeConfig, path: Path, entries: Entries) -> None:
     if (config.tub_ports == ()) != (config.tub_hints == ()):
         both = "set both tub.port and tub.location to disabled, or neither"
         refuse("node", "tub.port", "only one of port and location is disabled", both)
-    if not config.listens and config.kind == "introducer":
-        refuse("node", "tub.port", "an introducer must listen", "give it a port")
-    if not config.listens and config.kind == "client" and config.storage_enabled:
-        fix = "give it a port, or set [storage] enabled = false"
-        refuse("node", "tub.port", "a storage node must listen", fix)
+    what, fix = _MUST_LISTEN[config.kind]
+    if not config.listens and (config.kind != "client" or config.storage_enabled):
+        refuse("node", "tub.port", f"{what} must listen", fix)
+    if config.kind == "vdrive" and not config.vdrive_enabled:
+        refuse("vdrive", "enabled", "this node does nothing else", "remove the line")
     for section, k, happy, n in (
         ("client", config.shares_needed, config.shares_happy, config.shares_total),
         ("introducer", config.advice_needed, config.advice_happy, config.advice_total),

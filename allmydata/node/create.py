@@ -36,13 +36,15 @@ _TAC = """\
 class Answers:
     """What the maker of a node was asked; None where nothing was answered.
 
-    :param kind: ``client`` (storage nodes too) or ``introducer``
+    :param kind: ``client`` (storage nodes too), ``introducer`` or ``vdrive``
     :param storage: keep shares for others
     :param listen: be reachable; a node that is not can only be a client
     :param hostname: others find us there, at a port chosen now
     :param introducer: its FURL, a secret
     :param vdrive: the FURL of the server of directories, a secret
     :param reserved_space: bytes of disk that shares must leave free, as ``1G``
+    :param no_vdrive: True for an introducer that keeps no directories
+    :param no_public_root: True for a server of directories that offers no public root
     """
 
     kind: str
@@ -60,6 +62,8 @@ class Answers:
     storage: bool = False
     storage_dir: str | None = None
     reserved_space: str | None = None
+    no_vdrive: bool | None = None
+    no_public_root: bool | None = None
 
 
 def create(basedir: Path, answers: Answers) -> bool:
@@ -99,13 +103,20 @@ def _refuse_contradictions(answers: Answers) -> None:
         )
     if answers.location and not answers.port:
         raise UsageError("--location needs --port", fix="--port tcp:4000, for example")
-    if not answers.listen and (answers.hostname or answers.port):
+    _refuse_not_listening(answers)
+
+
+def _refuse_not_listening(answers: Answers) -> None:
+    if answers.listen:
+        return
+    if answers.hostname or answers.port:
         raise UsageError(
             "--listen none goes with neither --hostname, --port nor --location"
         )
-    if not answers.listen and answers.kind == "introducer":
-        raise UsageError("an introducer must listen")
-    if not answers.listen and answers.storage:
+    if answers.kind != "client":
+        who = "an introducer" if answers.kind == "introducer" else "a vdrive server"
+        raise UsageError(f"{who} must listen")
+    if answers.storage:
         raise UsageError(
             "a storage node must listen", fix="add --no-storage, or drop --listen none"
         )
@@ -163,11 +174,12 @@ def _write(basedir: Path, answers: Answers, text: str) -> None:
 def _config_text(answers: Answers) -> str:
     sections = [_node_section(answers)]
     shares = _shares_lines(answers)
-    if answers.kind == "introducer":
-        sections += [["[introducer]", *shares]] if shares else []
-    else:
+    if answers.kind == "client":
         sections.append(["[client]", *shares])
         sections.append(_storage_section(answers))
+    elif shares:
+        sections.append(["[introducer]", *shares])
+    sections += _vdrive_section(answers)
     head = "# What each key means, and which others there are: docs/configuration.md\n"
     return head + "".join("\n" + "\n".join(lines) + "\n" for lines in sections)
 
@@ -211,6 +223,12 @@ def _storage_section(answers: Answers) -> list[str]:
     if answers.storage_dir:
         lines.append(f"storage_dir = {answers.storage_dir}")
     return lines
+
+
+def _vdrive_section(answers: Answers) -> list[list[str]]:
+    lines = ["enabled = false"] if answers.no_vdrive else []
+    lines += ["public_root = false"] if answers.no_public_root else []
+    return [["[vdrive]", *lines]] if lines else []
 
 
 def _free_port() -> int:

@@ -1,4 +1,7 @@
-"""The introducer node: an introducer behind a FURL that stays the same."""
+"""The introducer node: an introducer behind a FURL that stays the same.
+
+Unless told not to, it keeps the grid's directories too, and tells clients so.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from allmydata.introducer.server import Introducer
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.parameters import DEFAULT_PARAMETERS, settle_parameters
+from allmydata.node.vdrive import serve_vdrive
 
 log = Logger()
 
@@ -32,9 +36,12 @@ class IntroducerNode(Node):
         return cls(read(Path(basedir), "introducer"))
 
     async def start_parts(self) -> None:
-        """Serve the introducer."""
+        """Serve the introducer, and directories."""
         if self.config.web_port:
             log.warn("web.port is not used: an introducer has no pages")
+        vdrive_furl = serve_vdrive(self) if self.config.vdrive_enabled else ""
+        told = self.config.told_vdrive_furl or vdrive_furl
+        self.introducer.vdrive_furl = told.encode("ascii")
         self.furl = self.tub.serve(self.introducer, self.private / "introducer.furl")
 
 

@@ -29,7 +29,7 @@ STDIN_CLOSED = 1  # the exit code when standard input closes
 def run_node(basedir: Path, *, allow_stdin_close: bool) -> int:
     """Run the node in *basedir* until SIGTERM, SIGINT, or the end of standard input.
 
-    Prints ``client running`` or ``introducer running`` when it does its work.  After a
+    Prints ``client running``, or another kind of node, when it does its work.  After a
     signal and a clean stop the process ends by that signal.
 
     :param allow_stdin_close: go on when standard input closes
@@ -60,6 +60,10 @@ def make_node(config: NodeConfig) -> Node:
         from allmydata.node.introducer import IntroducerNode
 
         return IntroducerNode(config)
+    if config.kind == "vdrive":
+        from allmydata.node.vdrive import VdriveNode
+
+        return VdriveNode(config)
     from allmydata.node.client import Client
 
     return Client(config)

@@ -222,11 +222,12 @@ PLUGIN_SECTIONS = ("storageserver.plugins.", "storageclient.plugins.")
 
 # What each kind of node reads.
 SECTIONS = {
-    "introducer": ("node", "connections", "tor", "i2p", "introducer"),
+    "introducer": ("node", "connections", "tor", "i2p", "introducer", "vdrive"),
     "client": (
         *("node", "connections", "tor", "i2p"),
         *("client", "storage", "helper", "sftpd"),
     ),
+    "vdrive": ("node", "connections", "tor", "i2p", "vdrive"),
 }
 
 # Files by which nodes older than tahoe.cfg were configured, by kind of node.
@@ -238,4 +239,5 @@ OLD_FILES = {
         *("no_storage", "readonly_storage", "sizelimit", "discard_storage", "run_helper"),
         *("keepalive_timeout", "disconnect_timeout"),
     ),
+    "vdrive": (),
 }

@@ -7,9 +7,18 @@ from pytest_twisted import ensureDeferred
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
+from allmydata.errors import ServerLostError
 from allmydata.interfaces import RIClient, RIIntroducer
-from allmydata.introducer.client import FORGET_S, FRESH_S, IntroducerClient, PeerCache
+from allmydata.introducer.client import (
+    ANSWER_S,
+    FORGET_S,
+    FRESH_S,
+    IntroducerClient,
+    PeerCache,
+    ask_for_vdrive,
+)
 from allmydata.introducer.server import Introducer
+from allmydata.util.deferreds import start
 from tests.support.local_reference import LocalReference
 
 FURL = "pb://" + "b" * 32 + "@tcp:127.0.0.1:1/introducer"
@@ -213,3 +222,62 @@ def test_advice_in_a_cache_is_checked(rig):
 
 def test_without_a_cache_there_is_nobody(rig):
     assert rig.cache.load() == []
+
+
+# ---- where the vdrive server is --------------------------------------------------------
+
+
+@ensureDeferred
+async def test_it_tells_where_the_vdrive_server_is(tmp_path):
+    rig = Rig(tmp_path)
+    waiting = start(ask_for_vdrive([rig.client], rig.clock))
+    assert not waiting.called  # nobody is connected yet
+    await rig.meet(Introducer(vdrive_furl=furl("vdrive")))
+    assert await waiting == furl("vdrive").decode()
+
+
+@ensureDeferred
+async def test_the_first_introducer_that_names_one_is_believed(tmp_path):
+    rigs = [Rig(tmp_path / name) for name in "abc"]
+    for rig, told in zip(rigs, (b"", furl("second"), b""), strict=True):
+        rig.path.parent.mkdir()
+        await rig.meet(Introducer(vdrive_furl=told))
+    found = await ask_for_vdrive([rig.client for rig in rigs], rigs[0].clock)
+    assert found == furl("second").decode()
+    assert await ask_for_vdrive([rigs[0].client], rigs[0].clock) == ""
+    assert await ask_for_vdrive([], rigs[0].clock) == ""
+
+
+@ensureDeferred
+async def test_an_introducer_older_than_the_question_names_none(tmp_path):
+    rig = Rig(tmp_path)
+    line = await rig.meet(Introducer())
+
+    def refuse(name, answer):
+        raise NotImplementedError(name)
+
+    line.answer_filter = refuse
+    assert await ask_for_vdrive([rig.client], rig.clock) == ""
+
+
+@ensureDeferred
+async def test_an_introducer_that_does_not_answer_is_named(tmp_path):
+    rig = Rig(tmp_path)
+    waiting = start(ask_for_vdrive([rig.client], rig.clock))
+    rig.clock.advance(ANSWER_S + 1)
+    with pytest.raises(ServerLostError, match="no introducer answers") as e:
+        await waiting
+    assert e.value.why == "Trying to connect"
+
+
+@ensureDeferred
+async def test_after_a_lost_connection_the_next_one_is_asked(tmp_path):
+    rig = Rig(tmp_path)
+    line = await rig.meet(Introducer(vdrive_furl=furl("old")))
+    line.lose()
+    await settled()
+    waiting = start(ask_for_vdrive([rig.client], rig.clock))
+    await settled()
+    assert not waiting.called
+    await rig.meet(Introducer(vdrive_furl=furl("new")))
+    assert await waiting == furl("new").decode()

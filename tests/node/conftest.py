@@ -7,8 +7,9 @@ from foolscap.api import flushEventualQueue
 from allmydata.node.client import Client
 from allmydata.node.config import read
 from allmydata.node.introducer import IntroducerNode
+from allmydata.node.vdrive import VdriveNode
 
-KINDS = {"client": Client, "introducer": IntroducerNode}
+KINDS = {"client": Client, "introducer": IntroducerNode, "vdrive": VdriveNode}
 
 
 class Nodes:
@@ -47,11 +48,15 @@ class Nodes:
     async def again(self, node):
         """Stop *node*; return a new one in its directory that runs."""
         await node.stopService()
-        kind = node.config.kind
-        new = KINDS[kind](read(node.basedir, kind))
-        self.made.append(new)
+        new = self.again_from(node.config.kind, node.basedir)
         new.startService()
         return await new.when_running()
+
+    def again_from(self, kind, basedir):
+        """Return a node in a directory that is there, not started."""
+        node = KINDS[kind](read(basedir, kind))
+        self.made.append(node)
+        return node
 
 
 @pytest.fixture

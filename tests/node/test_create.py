@@ -14,6 +14,7 @@ FURL = f"pb://{'a' * 32}@tcp:127.0.0.1:1/name"
 STORAGE = Answers("client", nickname="s1", introducer=FURL, storage=True)
 CLIENT = Answers("client", listen=False)
 INTRODUCER = Answers("introducer")
+VDRIVE = Answers("vdrive")
 
 
 def mode(path):
@@ -27,14 +28,14 @@ def everything(path):
     }
 
 
-@pytest.mark.parametrize("answers", [STORAGE, CLIENT, INTRODUCER])
+@pytest.mark.parametrize("answers", [STORAGE, CLIENT, INTRODUCER, VDRIVE])
 def test_what_is_made_starts(tmp_path, answers):
     basedir = tmp_path / "deep" / "node"
     assert create(basedir, answers)
     config = read(basedir)
     assert config.kind == answers.kind
     assert config.warnings == ()
-    assert config.storage_enabled == (answers.storage or answers.kind == "introducer")
+    assert config.storage_enabled == (answers.storage or answers.kind != "client")
     assert config.listens is answers.listen
 
 
@@ -194,3 +195,33 @@ def test_refuses_and_makes_nothing(tmp_path, changes, why):
 def test_an_introducer_must_listen(tmp_path):
     with pytest.raises(UsageError, match="an introducer must listen"):
         create(tmp_path / "n", evolve(INTRODUCER, listen=False))
+
+
+def test_a_vdrive_server_must_listen(tmp_path):
+    with pytest.raises(UsageError, match="a vdrive server must listen"):
+        create(tmp_path / "n", evolve(VDRIVE, listen=False))
+    assert not (tmp_path / "n").exists()
+
+
+@pytest.mark.parametrize("answers", [INTRODUCER, VDRIVE])
+def test_directories_are_kept_and_a_root_offered_unless_told_otherwise(tmp_path, answers):
+    create(tmp_path / "a", answers)
+    config = read(tmp_path / "a")
+    assert config.vdrive_enabled and config.vdrive_public_root
+    create(tmp_path / "b", evolve(answers, no_public_root=True))
+    config = read(tmp_path / "b")
+    assert config.vdrive_enabled and not config.vdrive_public_root
+
+
+def test_an_introducer_may_keep_no_directories(tmp_path):
+    create(tmp_path, evolve(INTRODUCER, no_vdrive=True))
+    assert not read(tmp_path).vdrive_enabled
+
+
+def test_a_record_from_before_there_were_directories_is_understood(tmp_path):
+    create(tmp_path, INTRODUCER)
+    path = tmp_path / "private" / "created.json"
+    record = json.loads(path.read_text())
+    del record["no_vdrive"], record["no_public_root"]
+    path.write_text(json.dumps(record))
+    assert not create(tmp_path, INTRODUCER)

@@ -13,6 +13,7 @@ from allmydata.interfaces import IClient
 from allmydata.uri import CHKFileURI, LiteralFileURI, from_string
 from allmydata.util.deferreds import Gate, as_deferred
 from allmydata.util.mathutil import next_multiple
+from tests.support.fake_drive import FakeDrive
 
 
 @define
@@ -145,12 +146,13 @@ class FakeDownloader:
 @implementer(IClient)
 @define
 class FakeClient:
-    """A node with an uploader, a downloader, and statuses to be set."""
+    """A node with an uploader, a downloader, a drive, and statuses to be set."""
 
     uploader: FakeUploader = field(factory=FakeUploader)
     downloader: FakeDownloader = field()
     nickname: str = "fake"
     nodeid: str = "n" * 32
+    vdrive: Any = field(factory=FakeDrive)
     ready: tuple[bool, str] = (True, "")
     servers: list[dict[str, Any]] = field(factory=list)
     introducers: list[str] = field(factory=list)
@@ -160,7 +162,11 @@ class FakeClient:
         return FakeDownloader(self.uploader.files)
 
     def getService(self, name: str) -> Any:
-        return {"uploader": self.uploader, "downloader": self.downloader}[name]
+        parts = {"uploader": self.uploader, "downloader": self.downloader}
+        return (parts | ({"vdrive": self.vdrive} if self.vdrive else {}))[name]
+
+    def encoding_parameters(self) -> tuple[int, int, int]:
+        return 3, 7, 10
 
     def introducer_statuses(self) -> list[str]:
         return self.introducers

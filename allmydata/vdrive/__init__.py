@@ -1,0 +1,1 @@
+"""Names for files: directories on vdrive servers, and the drive they make together."""

@@ -1,0 +1,361 @@
+"""A directory: names, sealed rows on a server, and the children they lead to.
+
+Nothing is remembered between calls, so nothing is stale: a call asks the server, once
+where the number of rows allows.  What comes back is checked against the directory's keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Any, ClassVar
+
+from attrs import field, frozen
+from zope.interface import implementer
+
+from allmydata.crypto.hashutil import KEY_SIZE
+from allmydata.crypto.keys import DirectoryKeys
+from allmydata.errors import (
+    BadCapError,
+    BadNameError,
+    ConflictError,
+    FileInTheWayError,
+    NoSuchChildError,
+    NotCapableError,
+    NotMutableError,
+)
+from allmydata.formats.dirtable import Row, seal
+from allmydata.grid.vdrive import PAGE, Place, VdriveServer, VdriveServers, place_of
+from allmydata.interfaces import IDirectoryNode
+from allmydata.uri import DirnodeURI, ReadOnlyDirnodeURI
+from allmydata.util import base32
+from allmydata.util.deferreds import as_deferred
+from allmydata.util.names import check_name, shown, split_path
+from allmydata.vdrive import manifest
+from allmydata.vdrive.children import Caps, Child, NodeOf, open_row, slots
+
+Children = Mapping[str, Caps]
+
+
+@frozen(eq=False)
+class Means:
+    """What directories work with.
+
+    :param uploader: an IUploader
+    :param node_of: makes a node of a capability, and of the one that only reads
+    :param random: returns that many bytes nobody can foresee
+    """
+
+    servers: VdriveServers
+    uploader: Any
+    node_of: NodeOf
+    random: Callable[[int], bytes]
+
+
+@implementer(IDirectoryNode)
+@frozen
+class DirectoryNode:
+    """One directory; two nodes are equal where their capabilities are."""
+
+    kind: ClassVar[str] = "directory"
+
+    cap: DirnodeURI | ReadOnlyDirnodeURI
+    _means: Means = field(repr=False, eq=False)
+
+    # ---- itself ------------------------------------------------------------------------
+
+    def is_mutable(self) -> bool:
+        """Tell whether this node may change the directory."""
+        return not self.cap.is_readonly()
+
+    def get_uri(self) -> str:
+        """Return this node's own capability: read-write where it is, else read-only."""
+        return self.cap.to_string()
+
+    def get_immutable_uri(self) -> str:
+        """Return the read-only capability."""
+        return self.cap.get_readonly().to_string()
+
+    def get_refresh_capability(self) -> str:
+        """Return the capability to keep this directory alive, and nothing else."""
+        return f"DIR-REFRESH:{base32.b2a(self._keys.index)}"
+
+    @property
+    def place(self) -> Place:
+        """Which server it is on."""
+        return place_of(self.cap.furl)
+
+    @as_deferred
+    async def sequence(self) -> int:
+        """Return a number that grows with each change of the directory."""
+        return await self._server.sequence(self._keys.index)
+
+    @cached_property
+    def _keys(self) -> DirectoryKeys:
+        if isinstance(self.cap, DirnodeURI):
+            return DirectoryKeys.from_write_key(self.cap.write_key)
+        return DirectoryKeys(self.cap.read_key)
+
+    @property
+    def _server(self) -> VdriveServer:
+        return self._means.servers.at(self.cap.furl)
+
+    def check_mutable(self) -> None:
+        """Return if this node may change the directory.
+
+        :raises NotMutableError: it only reads
+        """
+        if not self.is_mutable():
+            raise NotMutableError(
+                "this capability reads the directory, and can't change it",
+                fix="use the read-write capability, which begins with URI:DIR:",
+            )
+
+    # ---- looking -----------------------------------------------------------------------
+
+    @as_deferred
+    async def list(self) -> dict[str, Any]:
+        """Return all children by name: to each its node."""
+        children = await self.list_children()
+        return {name: child.node for name, child in children.items()}
+
+    @as_deferred
+    async def list_children(self) -> dict[str, Child]:
+        """Return all children by name, sorted."""
+        found = [child async for page in self.pages() for child in page]
+        return {child.name: child for child in sorted(found, key=lambda one: one.name)}
+
+    async def pages(self) -> AsyncIterator[Sequence[Child]]:
+        """Yield the children, up to a thousand at a time, in no order that means anything.
+
+        One that is there all the while comes once, whatever is changed meanwhile.
+        """
+        after, keys, node_of = b"", self._keys, self._means.node_of
+        while True:
+            rows, after = await self._server.list_page(keys.index, after)
+            yield [open_row(keys, row, node_of) for row in rows]
+            if not after:
+                return
+
+    @as_deferred
+    async def has_child(self, name: str) -> bool:
+        """Tell whether there is a child of that name."""
+        return await self._find(check_name(name)) is not None
+
+    @as_deferred
+    async def get(self, name: str) -> Any:
+        """Return the node of the child of that name."""
+        return (await self.get_child(name)).node
+
+    @as_deferred
+    async def get_child(self, name: str) -> Child:
+        """Return the child of that name.
+
+        :raises NoSuchChildError: there is none
+        """
+        name = check_name(name)
+        child = await self._find(name)
+        if child is None:
+            raise _no_child(name)
+        return child
+
+    @as_deferred
+    async def get_child_at_path(self, path: str | Sequence[str]) -> Any:
+        """Return the node found by following *path* from here, one question a step.
+
+        :raises NoSuchChildError: it names the step that failed
+        :raises FileInTheWayError: a step before the last is no directory
+        """
+        node: Any = self
+        names = split_path(path)
+        for step, name in enumerate(names):
+            if node.kind != self.kind:
+                raise _in_the_way(names[step - 1], node)
+            node = await node.get(name)
+        return node
+
+    async def _find(self, name: str) -> Child | None:
+        keys = self._keys
+        rows = await self._server.get_many(keys.index, [keys.row_key(name)])
+        return open_row(keys, rows[0], self._means.node_of) if rows else None
+
+    # ---- changing ----------------------------------------------------------------------
+
+    @as_deferred
+    async def set_uri(self, name: str, child_uri: Caps, replace: bool = True) -> Any:
+        """Put a child in place by its capability; return its node.
+
+        :param replace: False to be refused where there is a child of that name
+        :raises ConflictError: it was refused
+        """
+        child = self._sealed(name, child_uri)
+        await self._put([child], replace)
+        return open_row(self._keys, child, self._means.node_of).node
+
+    @as_deferred
+    async def set_node(self, name: str, child: Any, replace: bool = True) -> Any:
+        """Put *child* in place; return it."""
+        await self._put([self._sealed(name, _caps_of(child))], replace)
+        return child
+
+    @as_deferred
+    async def set_children(self, children: Children, replace: bool = True) -> None:
+        """Put many children in place by their capabilities.
+
+        Up to a thousand are there together, or none of them; more go in a thousand at a
+        time.
+
+        :raises ConflictError: one is there and *replace* is False
+        """
+        self.check_mutable()
+        left = {check_name(name): caps for name, caps in children.items()}
+        if len(left) < len(children):
+            raise BadNameError(
+                "two of the names are one",
+                why="they differ in how accents are written, which is not told apart",
+            )
+        for batch in _batches(left, PAGE):
+            await self._put([self._sealed(*child) for child in batch], replace)
+
+    @as_deferred
+    async def add_file(self, name: str, uploadable: Any, replace: bool = True) -> Any:
+        """Upload what *uploadable* offers, put it in place, and return its node."""
+        try:
+            check_name(name)
+            self.check_mutable()
+        except (BadNameError, NotMutableError):
+            uploadable.close()
+            raise
+        return await self.set_uri(
+            name, await self._means.uploader.upload(uploadable), replace
+        )
+
+    @as_deferred
+    async def delete(self, name: str) -> None:
+        """Take the child of that name out."""
+        name, keys = check_name(name), self._keys
+        self.check_mutable()
+        try:
+            await self._server.delete(keys.index, keys.write_enabler, keys.row_key(name))
+        except NoSuchChildError as e:
+            raise _no_child(name) from e
+
+    @as_deferred
+    async def create_empty_directory(
+        self, name: str, replace: bool = True
+    ) -> DirectoryNode:
+        """Make a directory on this one's server, put it in place, and return it.
+
+        :param replace: False to be refused where there is a child of that name
+        """
+        check_name(name)
+        self.check_mutable()
+        made = await make_directory(self._means, self.cap.furl)
+        await self.set_node(name, made, replace)
+        return made
+
+    make_directory = create_empty_directory
+
+    @as_deferred
+    async def move_child_to(
+        self,
+        current_child_name: str,
+        new_parent: Any,
+        new_child_name: str | None = None,
+        replace: bool = True,
+    ) -> Any:
+        """Take a child out of here and put it in *new_parent*; return its node.
+
+        Where one server has both directories, it is always in exactly one of them; where
+        not, it is put there before it is taken out here.
+        """
+        name = check_name(current_child_name)
+        new_name = name if new_child_name is None else check_name(new_child_name)
+        self.check_mutable()
+        if not isinstance(new_parent, DirectoryNode):
+            raise BadCapError("a child can only be moved into a directory")
+        new_parent.check_mutable()
+        child = await self.get_child(name)
+        if (new_parent.place, new_name) == (self.place, name) and (
+            new_parent._keys.index == self._keys.index
+        ):
+            if not replace:
+                raise ConflictError(f"there is a child named {shown(name)} already")
+            return child.node
+        row = new_parent._sealed(new_name, _slots_of(child))
+        await self._move(name, new_parent, row, replace)
+        return child.node
+
+    async def _move(self, name: str, there: DirectoryNode, row: Row, replace: bool) -> None:
+        if there.place != self.place:
+            await there._put([row], replace)
+            await self.delete(name)
+            return
+        keys, to = self._keys, there._keys
+        source = keys.index, keys.write_enabler, keys.row_key(name)
+        try:
+            target = to.index, to.write_enabler
+            await self._server.move(source, target, row, replace)
+        except NoSuchChildError as e:
+            raise _no_child(name) from e
+
+    def _sealed(self, name: str, caps: Caps) -> Row:
+        name = check_name(name)
+        self.check_mutable()
+        return seal(self._keys, name, *slots(caps), self._means.random)
+
+    async def _put(self, rows: Sequence[Row], replace: bool) -> None:
+        keys = self._keys
+        await self._server.set_many(keys.index, keys.write_enabler, rows, replace)
+
+    # ---- all below ---------------------------------------------------------------------
+
+    @as_deferred
+    async def build_manifest(self) -> set[str]:
+        """Return the refresh capabilities of all that can be reached, this included."""
+        return await manifest.build_manifest(self)
+
+    def walk(self) -> AsyncIterator[tuple[tuple[str, ...], Any]]:
+        """Yield all that can be reached, this first: the names on the way, and the node."""
+        return manifest.walk(self)
+
+
+async def make_directory(means: Means, furl: str) -> DirectoryNode:
+    """Make an empty directory that nothing refers to, on the server at *furl*."""
+    cap = DirnodeURI(furl, means.random(KEY_SIZE))
+    keys = DirectoryKeys.from_write_key(cap.write_key)
+    await means.servers.at(furl).create_directory(keys.index, keys.write_enabler)
+    return DirectoryNode(cap, means)
+
+
+def _caps_of(node: Any) -> Caps:
+    """Return what to keep of *node*."""
+    strong, weak = node.get_uri(), None
+    if node.kind == "unknown":
+        weak = node.get_immutable_uri()
+    if strong is None and weak is None:
+        raise NotCapableError(
+            "this child can't be put elsewhere: no capability of it is held",
+            why="it is of an unknown kind, seen through a read-only directory",
+        )
+    return strong, weak
+
+
+def _slots_of(child: Child) -> Caps:
+    return _caps_of(child.node)
+
+
+def _batches(children: Children, size: int) -> Iterable[Sequence[tuple[str, Caps]]]:
+    left = iter(children.items())
+    while batch := [*islice(left, size)]:
+        yield batch
+
+
+def _no_child(name: str) -> NoSuchChildError:
+    return NoSuchChildError(f"no child named {shown(name)}")
+
+
+def _in_the_way(name: str, node: Any) -> FileInTheWayError:
+    what = "a file" if node.kind == "file" else "no directory we know"
+    return FileInTheWayError(f"{shown(name)} is {what}: no path leads through it")

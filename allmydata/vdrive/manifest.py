@@ -1,0 +1,39 @@
+"""Everything that can be reached from a directory, which may lead back to itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+Path = tuple[str, ...]
+
+
+async def walk(root: Any) -> AsyncIterator[tuple[Path, Any]]:
+    """Yield each name below *root*, a DirectoryNode, with its path and its node.
+
+    The root comes first, with no names.  A directory comes before what it holds, and what
+    it holds comes once, by the first path that led there; other names of it come alone.
+    What is held meanwhile is the directories still to be looked into.
+    """
+    yield (), root
+    todo: list[tuple[Path, Any]] = [((), root)]
+    seen = {_identity(root)}
+    while todo:
+        path, directory = todo.pop()
+        async for page in directory.pages():
+            for child in page:
+                node, place = child.node, (*path, child.name)
+                yield place, node
+                if node.kind == "directory" and _identity(node) not in seen:
+                    seen.add(_identity(node))
+                    todo.append((place, node))
+
+
+async def build_manifest(root: Any) -> set[str]:
+    """Return the refresh capabilities of *root* and all that can be reached from it."""
+    found = {node.get_refresh_capability() async for _, node in walk(root)}
+    return {cap for cap in found if cap is not None}
+
+
+def _identity(node: Any) -> tuple[Any, str]:
+    return node.place, node.get_refresh_capability()
