@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from enum import Enum
+
 from attrs import frozen
 
 from allmydata.errors import NotYetError, UsageError
@@ -12,6 +15,8 @@ TRUE = ("true", "t", "1", "yes", "on")
 FALSE = ("false", "f", "0", "no", "off")
 FORMATS = ("CHK", "SDMF", "MDMF")
 MAX_HAPPY = 256
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @frozen
@@ -26,53 +31,101 @@ class UploadOptions:
     is_convergent: bool
 
 
+class Replace(Enum):
+    """What a new child may take the place of."""
+
+    ANYTHING = "true"
+    NOTHING = "false"
+    FILES = "only-files"
+
+
 def read_upload(request: Request) -> UploadOptions:
-    """Return what ``PUT /uri`` says beside the body.
+    """Return how a file that comes is to be stored.
 
     :raises UsageError: an argument makes no sense
     :raises NotYetError: it asks for something other than an immutable file
     """
-    check_unlinked_kind(request)
-    _check_format(request)
+    asked = _read_format(request)
+    if (asked or "CHK") != "CHK" or (asked is None and read_boolean(request, "mutable")):
+        raise NotYetError("this version does not have mutable files")
     return UploadOptions(_read_happy(request), _read_convergence(request))
 
 
-def check_unlinked_kind(request: Request) -> None:
-    """Refuse every ``t=`` of ``/uri`` but that of uploading a file.
+def check_directory_format(request: Request) -> None:
+    """Refuse whatever asks for a directory of another kind than there is.
 
-    :raises HTTPError: there is no such ``t=``
-    :raises NotYetError: it is not offered
+    :raises UsageError: an argument makes no sense
+    :raises NotYetError: it is a kind that is not offered
     """
-    kind = request.argument("t") or ""
-    is_mkdir = kind == "mkdir" or (request.method == b"POST" and kind.startswith("mkdir-"))
-    if is_mkdir:
-        raise NotYetError("this version does not have directories")
-    if kind and (request.method, kind) != (b"POST", "upload"):
-        known = "PUT, PUT?t=mkdir, POST?t=upload, and POST?t=mkdir"
-        raise HTTPError(400, f"/uri accepts only {known}")
+    asked = _read_format(request)
+    if asked == "CHK":
+        method = request.method.decode("latin-1")
+        where = f"{method} /uri?t={request.argument('t')}"
+        raise UsageError(f"format=CHK not currently accepted for {where}")
+    if asked is not None:
+        raise NotYetError("this version has one kind of directory: leave format= out")
 
 
-def read_boolean(request: Request, name: str) -> bool:
-    """Return an argument that is true or false; false where it is missing.
+def read_boolean(request: Request, name: str, default: bool = False) -> bool:
+    """Return an argument that is true or false; *default* where it is missing or empty.
 
     :raises UsageError: it is neither
     """
     value = request.argument(name)
-    word = (value or "false").lower()
+    if not value:
+        return default
+    word = value.lower()
     if word in TRUE:
         return True
     if word in FALSE:
         return False
-    raise UsageError(f"invalid boolean argument: {(value or '').encode()!r}")
+    raise UsageError(f"invalid boolean argument: {value.encode()!r}")
 
 
-def _check_format(request: Request) -> None:
+def read_replace(request: Request) -> Replace:
+    """Return what the child to be made may take the place of.
+
+    :raises UsageError: it makes no sense
+    """
+    value = request.argument("replace") or "true"
+    if value.lower() == Replace.FILES.value:
+        return Replace.FILES
+    try:
+        may_replace = read_boolean(request, "replace", default=True)
+    except UsageError as e:
+        raise UsageError(f"invalid replace= argument: {value!r}") from e
+    return Replace.ANYTHING if may_replace else Replace.NOTHING
+
+
+def read_when_done(request: Request) -> str | None:
+    """Return where to send a client when all is done.
+
+    :raises UsageError: it can't be sent there
+    """
+    place = request.argument("when_done")
+    if place and _CONTROL.search(place):
+        raise UsageError("when_done= holds a control character")
+    return place or None
+
+
+def require(request: Request, name: str, message: str) -> str:
+    """Return an argument.
+
+    :raises HTTPError: it is missing or empty; with *message*
+    """
+    value = request.argument(name)
+    if not value:
+        raise HTTPError(400, message)
+    return value
+
+
+def _read_format(request: Request) -> str | None:
     asked = request.argument("format")
-    kind = (asked or "CHK").upper()
-    if kind not in FORMATS:
+    if not asked:
+        return None
+    if asked.upper() not in FORMATS:
         raise UsageError(f"Unknown format: {asked}, I know CHK, SDMF, MDMF")
-    if kind != "CHK" or (asked is None and read_boolean(request, "mutable")):
-        raise NotYetError("this version does not have mutable files")
+    return asked.upper()
 
 
 def _read_happy(request: Request) -> int | None:

@@ -15,6 +15,7 @@ from allmydata.errors import (
     NoSharesError,
     NotEnoughServersError,
     NotEnoughSharesError,
+    NotMutableError,
 )
 from allmydata.web.reply import Reply, as_json, text
 
@@ -23,6 +24,7 @@ log = Logger()
 STATUS = {  # by GridError.code; any other is 500
     "usage": 400,
     "bad-cap": 400,
+    "bad-name": 400,
     "bad-source": 400,
     "not-permitted": 403,
     "not-found": 404,
@@ -30,12 +32,15 @@ STATUS = {  # by GridError.code; any other is 500
     "unrecoverable": 410,
     "not-offered": 501,
     "not-ready": 503,
+    "bad-config": 503,
+    "server-lost": 503,
     "no-space": 507,
 }
 
 NAMES: dict[type[GridError], str] = {  # what programs made for Tahoe-LAFS look for
     NoSharesError: "NoSharesError",
     NotEnoughSharesError: "NotEnoughSharesError",
+    NotMutableError: "NotWriteableError",
     NotEnoughServersError: "allmydata.interfaces.UploadUnhappinessError",
 }
 

@@ -1,95 +1,60 @@
-"""Files by capability: store one, bring one back, tell of one.
+"""Files: bring one back, or tell of one.
 
 Tables of arguments, ranges and replies: docs/webapi.md.
 """
 
 from __future__ import annotations
 
+import re
 from mimetypes import MimeTypes
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from attrs import evolve
 
 from allmydata import uri
-from allmydata.errors import BadCapError, NotYetError
 from allmydata.interfaces import IClient
-from allmydata.streams.incoming import Incoming
-from allmydata.streams.spool import Spool
 from allmydata.streams.target import Consumer
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers
 from allmydata.web import arguments
+from allmydata.web.children import facts_of, facts_of_child
 from allmydata.web.errors import HTTPError
+from allmydata.web.paths import Found, UnreadableError
 from allmydata.web.ranges import BeyondEndError, Part, has_already, parse_range
-from allmydata.web.reply import Reply, as_json
+from allmydata.web.reply import PLAIN, Reply, as_json
 from allmydata.web.request import Request
-
-PLAIN = "text/plain"
 
 File = uri.CHKFileURI | uri.CHKFileVerifierURI | uri.LiteralFileURI
 
 _TYPES = MimeTypes()  # Python's own table, whatever the machine has
+# A page may hold a script, and whoever stored it is not who reads it here: in a browser it
+# gets an origin of its own, from which nothing of this gateway can be asked.
+_ACTIVE = re.compile(r"html|xml")
 
 
 class Files:
-    """Answers everything below ``/uri``.
+    """Answers for what is no directory."""
 
-    :param private_dir: where uploads wait, encrypted, in files without a name
-    """
-
-    def __init__(self, client: IClient, workers: Workers, private_dir: Path) -> None:
+    def __init__(self, client: IClient) -> None:
         self._client: Any = client
-        self._workers = workers
-        self._private_dir = private_dir
 
-    # ---- in
+    async def get(self, request: Request, found: Found) -> Reply | None:
+        """Answer ``GET`` and ``HEAD`` of a file; HEAD asks no server for it.
 
-    async def put(self, request: Request) -> Reply:
-        """Answer ``PUT /uri``: store the body, and reply with its capability alone."""
-        options = arguments.read_upload(request)
-        uploader = self._client.getService("uploader")
-        source = self._source(request, uploader, options.is_convergent)
-        request.pour_into(source)
-        try:
-            if isinstance(source, Spool):
-                await source.fill()
-            cap: str = await uploader.upload(source, happy=options.happy)
-        finally:
-            source.close()
-        return Reply(200, cap.encode(), "text/html")
-
-    def _source(
-        self, request: Request, uploader: Any, is_convergent: bool
-    ) -> Spool | Incoming:
-        if not is_convergent and request.body_size is not None:
-            return Incoming(request.body_size)
-        k, _, n = uploader.parameters()
-        return Spool(
-            self._private_dir,
-            uploader.convergence if is_convergent else None,
-            self._workers,
-            parameters=(k, n),
-            max_segment_size=uploader.max_segment_size,
-            size=request.body_size,
-        )
-
-    # ---- out
-
-    async def get(self, request: Request) -> Reply | None:
-        """Answer ``GET`` and ``HEAD /uri/CAP``; HEAD asks no server."""
+        :raises UnreadableError: it is no file, and something else than JSON is asked for
+        """
         kind = request.argument("t") or ""
-        cap = _parse(request.segments[1], kind)
-        if cap is None:
-            return as_json(200, ["unknown", {}], PLAIN)
+        if kind == "json":
+            return _tell(request, found)
+        if kind == "uri" and found.child is not None and found.cap is not None:
+            return Reply(200, found.cap.to_string().encode(), PLAIN)  # even if unknown
+        cap = _check(found, kind)
         etag = _etag(cap, kind)
-        head = _describe(cap, kind) if kind else _head(request, cap)
+        head = _describe(cap, kind) if kind else _head(request, cap, found.name)
         if request.method == b"HEAD":
             return head
         if etag:
             if has_already(request.header("if-none-match"), etag):
-                return Reply(304, headers={"ETag": etag}, size=_length(head))
+                return _unchanged(etag, head)
             head = evolve(head, headers={**head.headers, "ETag": etag})
         if kind or head.status == 416:
             return head
@@ -104,70 +69,37 @@ class Files:
         where = {"offset": part.offset, "size": part.size} if part else {}
         await downloader.download(cap.to_string(), Consumer(request), **where)
 
-    # ---- neither
 
-    async def redirect(self, request: Request) -> Reply:
-        """Answer ``GET /uri?uri=CAP``: say where the capability's own page is."""
-        text = request.argument("uri")
-        if text is None:
-            raise HTTPError(400, "GET /uri requires uri=")
-        try:
-            is_known = not isinstance(uri.from_string(text), uri.UnknownURI)
-        except BadCapError:
-            is_known = False
-        if not is_known:
-            raise HTTPError(400, "Invalid capability")
-        place = "/uri/" + quote(text.strip(), safe="")
-        kind = request.argument("t")
-        if kind:
-            place += "?" + urlencode({"t": kind})
-        return Reply(302, headers={"Location": place})
-
-    async def refuse_post(self, request: Request) -> Reply:
-        """Answer ``POST /uri``, which nothing is offered under so far."""
-        arguments.check_unlinked_kind(request)
-        raise NotYetError("this version takes files by PUT /uri only")
-
-    async def refuse_change(self, request: Request) -> Reply:
-        """Answer whatever would change a file: none can be changed."""
-        raise HTTPError(400, "this file is immutable: it can be read, and nothing else")
-
-    async def refuse_child(self, request: Request) -> Reply:
-        """Answer for paths that go on below a file."""
-        _parse(request.segments[1], "")
-        raise HTTPError(400, "Files have no children")
-
-
-def _parse(text: str, kind: str) -> File | None:
-    """Return the capability of a file, or None for one unknown whose JSON is asked for.
-
-    :raises HTTPError: it can't be read
-    :raises NotYetError: it is that of a directory
-    """
-    hint = "this version does not know this kind of capability"
-    try:
-        cap = uri.from_string(text)
-    except BadCapError as e:
-        cap, hint = uri.UnknownURI(text), e.message
-    if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
-        raise NotYetError("this version does not have directories")
-    if isinstance(cap, uri.UnknownURI):
-        if kind == "json":
-            return None
-        raise _UnreadableError(kind, hint)
-    if isinstance(cap, uri.CHKFileVerifierURI) and kind not in ("json", "uri"):
-        raise _UnreadableError(kind, "a verify capability can't read its file")
+def _check(found: Found, kind: str) -> File:
+    """Return the capability of a file, which may be read as ``t=`` asks."""
+    cap = found.cap
+    if cap is None or isinstance(cap, uri.UnknownURI):
+        hint = "this version does not know this kind of capability"
+        raise UnreadableError(kind, found.fault or hint)
+    if isinstance(cap, uri.CHKFileVerifierURI) and kind != "uri":
+        raise UnreadableError(kind, "a verify capability can't read its file")
+    if not isinstance(cap, File):
+        raise UnreadableError(kind, "this is no file")
     return cap
 
 
-class _UnreadableError(HTTPError):
-    """A capability that can't be read under the ``t=`` asked for."""
+def _tell(request: Request, found: Found) -> Reply:
+    """Return what is known of a file, or of whatever it is, without asking a server."""
+    if found.child is not None:
+        return as_json(200, facts_of_child(found.child), PLAIN)
+    if not isinstance(found.cap, File):
+        return as_json(200, ["unknown", {}], PLAIN)
+    reply = as_json(200, facts_of(found.cap, found.cap), PLAIN)
+    etag = _etag(found.cap, "json")
+    if request.method == b"HEAD" or not etag:
+        return reply
+    if has_already(request.header("if-none-match"), etag):
+        return _unchanged(etag, reply)
+    return evolve(reply, headers={"ETag": etag})
 
-    code = "bad-cap"
 
-    def __init__(self, kind: str, hint: str) -> None:
-        what = f"can only do t=info and t=json, not t={kind}."
-        super().__init__(400, f"GET unknown URI type: {what}\n{hint}")
+def _unchanged(etag: str, head: Reply) -> Reply:
+    return Reply(304, headers={"ETag": etag}, size=_length(head))
 
 
 def _etag(cap: File, kind: str) -> str | None:
@@ -182,8 +114,6 @@ def _length(head: Reply) -> int:
 
 def _describe(cap: File, kind: str) -> Reply:
     match kind:
-        case "json":
-            return as_json(200, _facts(cap), PLAIN)
         case "uri":
             return Reply(200, cap.to_string().encode(), PLAIN)
         case "readonly-uri":
@@ -191,27 +121,22 @@ def _describe(cap: File, kind: str) -> Reply:
     raise HTTPError(400, f"GET file: bad t={kind}")
 
 
-def _facts(cap: File) -> list[Any]:
-    facts: dict[str, Any] = {"mutable": False, "format": "CHK", "size": cap.get_size()}
-    verifier = cap.get_verify_cap()
-    if cap != verifier:
-        facts["ro_uri"] = cap.to_string()
-    if verifier is not None:
-        facts["verify_uri"] = verifier.to_string()
-    return ["filenode", facts]
+def _head(request: Request, cap: File, name: str) -> Reply:
+    """Return what goes before the file's bytes.
 
-
-def _head(request: Request, cap: File) -> Reply:
-    """Return what goes before the file's bytes."""
+    :param name: by which it was found; an argument may tell another
+    """
     headers: dict[str, str | bytes] = {"Accept-Ranges": "bytes"}
     try:
         part = _part(request, cap)
     except BeyondEndError:
         return Reply(416, b"First beyond end of file", headers=headers)
-    name = request.argument("filename")
-    content_type, encoding = _guess_type(name or "")
+    name = request.argument("filename") or name
+    content_type, encoding = _guess_type(name)
     if encoding:
         headers["Content-Encoding"] = encoding
+    if _ACTIVE.search(content_type):
+        headers["Content-Security-Policy"] = "sandbox"
     if arguments.read_boolean(request, "save"):
         headers["Content-Disposition"] = _attachment(name)
     if part is None:
@@ -230,7 +155,7 @@ def _guess_type(name: str) -> tuple[str, str | None]:
     return (PLAIN if encoding else content_type or PLAIN), encoding
 
 
-def _attachment(name: str | None) -> bytes:
+def _attachment(name: str) -> bytes:
     if not name:
         return b"attachment"
     escaped = name.replace("\\", r"\\").replace('"', r"\"")

@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+PLAIN = "text/plain"
 TEXT = "text/plain;charset=utf-8"
 HTML = "text/html;charset=utf-8"
 JSON = "application/json; charset=utf-8"
@@ -18,6 +19,7 @@ class Reply:
     """Status, headers and body.
 
     :param size: bytes that Content-Length says; None for those of *body*
+    :param is_streamed: nobody knows how many bytes will come
     """
 
     status: int
@@ -25,6 +27,7 @@ class Reply:
     content_type: str = TEXT
     headers: Mapping[str, str | bytes] = field(factory=dict)
     size: int | None = None
+    is_streamed: bool = False
 
 
 def text(status: int, words: str) -> Reply:

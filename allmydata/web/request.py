@@ -25,8 +25,8 @@ from twisted.web.http_headers import Headers
 
 from allmydata import __version__
 from allmydata.errors import CancelledError, UsageError
-from allmydata.util.deferreds import log_failure, start
-from allmydata.web.errors import explain
+from allmydata.util.deferreds import Gate, log_failure, start
+from allmydata.web.errors import HTTPError, explain
 from allmydata.web.reply import Reply
 
 log = Logger()
@@ -86,7 +86,7 @@ class Request(http.Request):
             raise UsageError("the path is not UTF-8") from None
 
     def argument(self, name: str) -> str | None:
-        """Return the first value that the query gives *name*.
+        """Return the first value that the query, or else a form, gives *name*.
 
         :raises UsageError: it is not UTF-8
         """
@@ -110,6 +110,15 @@ class Request(http.Request):
         """Give *receiver* the body as it comes, and no faster than it copes."""
         self._receiver = receiver
 
+    async def read_body(self, limit: int) -> bytes:
+        """Wait for the whole body; nothing else may have been waited for before.
+
+        :raises HTTPError: it has more than *limit* bytes
+        """
+        body = _Body(limit)
+        self.pour_into(body)
+        return await body.whole()
+
     def begin(self, head: Reply) -> None:
         """Make *head* the status and headers that the first byte of a body takes along."""
         connection = self.responseHeaders.getRawHeaders("connection", [])
@@ -120,9 +129,11 @@ class Request(http.Request):
                 "X-Frame-Options": ["DENY"],
                 "Referrer-Policy": ["no-referrer"],
                 "Content-Type": [head.content_type],
-                "Content-Length": [str(len(head.body) if head.size is None else head.size)],
             }
         )
+        if not head.is_streamed:
+            size = len(head.body) if head.size is None else head.size
+            self.responseHeaders.setRawHeaders("content-length", [str(size)])
         if connection:
             self.responseHeaders.setRawHeaders("connection", connection)
         for name, value in head.headers.items():
@@ -135,7 +146,7 @@ class Request(http.Request):
         """Hear the request line; all headers have come."""
         self.method, self.uri, self.clientproto = command, path, version
         self.path, _, query = path.partition(b"?")
-        self.args = http.parse_qs(query, True)
+        self.args = parse_query(query)
 
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """Hear how long the body will be; None means chunked."""
@@ -261,6 +272,47 @@ class Channel(http.HTTPChannel):
             self.setTimeout(self.timeOut)  # type: ignore[no-untyped-call]
         else:
             super().timeoutConnection()  # type: ignore[no-untyped-call]
+
+
+class _Body:
+    """A short body, kept until all of it has come."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._has_all = Gate()
+
+    async def whole(self) -> bytes:
+        """Wait for its end, or until it is too long."""
+        await self._has_all.wait()
+        if self._size > self._limit:
+            raise HTTPError(
+                413, f"the body is too long: at most {self._limit} bytes go here"
+            )
+        return b"".join(self._pieces)
+
+    def write(self, data: bytes) -> None:
+        """Keep the next bytes."""
+        self._size += len(data)
+        if self._size > self._limit:
+            self._pieces.clear()
+            self._has_all.open()
+        else:
+            self._pieces.append(data)
+
+    def finish(self) -> None:
+        """Hear that this was all."""
+        self._has_all.open()
+
+
+def parse_query(query: bytes) -> dict[bytes, list[bytes]]:
+    """Return each argument's values, percent-decoded, in their order."""
+    found: dict[bytes, list[bytes]] = {}
+    for item in filter(None, query.split(b"&")):
+        name, _, value = item.replace(b"+", b" ").partition(b"=")
+        found.setdefault(unquote_to_bytes(name), []).append(unquote_to_bytes(value))
+    return found
 
 
 def _octets(value: str | bytes) -> bytes:

@@ -2,8 +2,10 @@
 
     /                       welcome page; ?t=json for programs
     /healthz  /readyz       does the node live; can it store
-    /uri                    PUT a file; GET ?uri=CAP goes to it
-    /uri/CAP                GET or HEAD a file; ?t=json, ?t=uri, ?t=readonly-uri
+    /uri                    what has no name yet: PUT a file, POST ?t=mkdir
+    /uri/CAP/a/b            what a capability, and a path from there, lead to
+    /vdrive/private/a       the same from this node's own root
+    /vdrive/public/a        the same from the root that everybody shares
 
 ``/cap`` is another name of ``/uri``.  Format: docs/webapi.md.
 """
@@ -16,9 +18,15 @@ from twisted.web import http, resource, server
 
 from allmydata.interfaces import IClient
 from allmydata.util.deferreds import Workers
+from allmydata.web.changes import Changes
 from allmydata.web.errors import HTTPError
 from allmydata.web.files import Files
+from allmydata.web.guard import check_own
+from allmydata.web.objects import Objects
+from allmydata.web.paths import Tree
 from allmydata.web.request import Answer, Channel, Request
+from allmydata.web.unlinked import Unlinked
+from allmydata.web.uploads import Uploads
 from allmydata.web.welcome import Welcome
 
 Methods = dict[bytes, Answer]
@@ -29,29 +37,28 @@ KNOWN = {b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS"}
 class Gateway:
     """The table of routes."""
 
-    def __init__(self, welcome: Welcome, files: Files) -> None:
+    def __init__(
+        self, welcome: Welcome, unlinked: Unlinked, objects: Objects, changes: Changes
+    ) -> None:
         self._root = _reading(welcome.page) | {b"POST": welcome.page}
         self._health = _reading(welcome.health)
         self._readiness = _reading(welcome.readiness)
-        self._new_file = _reading(files.redirect) | {
-            b"PUT": files.put,
-            b"POST": files.refuse_post,
+        self._unlinked = _reading(unlinked.redirect) | {
+            b"PUT": unlinked.put,
+            b"POST": unlinked.post,
         }
-        self._file: Methods = {
-            b"GET": files.get,
-            b"HEAD": files.get,
-            b"PUT": files.refuse_change,
-            b"POST": files.refuse_change,
-            b"DELETE": files.refuse_change,
+        self._object = _reading(objects.get) | {
+            b"PUT": changes.put,
+            b"POST": changes.post,
+            b"DELETE": changes.delete,
         }
-        self._below_file: Methods = dict.fromkeys(self._file, files.refuse_child)
 
     def find(self, request: Request) -> Answer:
         """Return what answers *request*.
 
         :raises HTTPError: nothing does
         """
-        methods = self._methods(request.segments)
+        methods = self._methods(request)
         if request.method in methods:
             return methods[request.method]
         if request.method not in KNOWN:
@@ -61,11 +68,11 @@ class Gateway:
         raise HTTPError(405, message, {"Allow": allowed})
 
     def wants_body(self, request: Request) -> bool:
-        """Return whether the body is to be streamed: only that of a new file."""
-        return request.method == b"PUT" and request.path in (b"/uri", b"/cap")
+        """Return whether the answer begins before the body has come, and takes it in."""
+        return request.method in (b"PUT", b"POST")
 
-    def _methods(self, segments: list[str]) -> Methods:
-        match segments:
+    def _methods(self, request: Request) -> Methods:
+        match request.segments:
             case [""]:
                 return self._root
             case ["healthz"]:
@@ -73,11 +80,12 @@ class Gateway:
             case ["readyz"]:
                 return self._readiness
             case ["uri" | "cap"] | ["uri" | "cap", ""]:
-                return self._new_file
-            case ["uri" | "cap", _]:
-                return self._file
+                return self._unlinked
             case ["uri" | "cap", _, *_]:
-                return self._below_file
+                return self._object
+            case ["vdrive", "private" | "public", *_]:
+                check_own(request)
+                return self._object
         raise HTTPError(404, "there is nothing here; see / for what there is")
 
 
@@ -109,4 +117,7 @@ def make_site(client: IClient, workers: Workers, private_dir: Path) -> server.Si
 
     :param private_dir: where uploads wait, encrypted, in files without a name
     """
-    return GatewaySite(Gateway(Welcome(client), Files(client, workers, private_dir)))
+    tree, uploads = Tree(client), Uploads(client, workers, private_dir)
+    objects, changes = Objects(tree, Files(client)), Changes(tree, uploads)
+    unlinked = Unlinked(tree, uploads)
+    return GatewaySite(Gateway(Welcome(client), unlinked, objects, changes))

@@ -69,9 +69,16 @@ class Welcome:
         return as_json(200 if is_ready else 503, {"ready": is_ready, "why": why})
 
     def _summary(self) -> dict[str, Any]:
+        k, happy, n = self._client.encoding_parameters()
         return {
             "introducers": {"statuses": self._client.introducer_statuses()},
             "servers": self._client.server_statuses(),
+            "encoding": {
+                "needed": k,
+                "happy": happy,
+                "total": n,
+                "segment_size": self._client.getService("uploader").max_segment_size,
+            },
         }
 
     def _html(self) -> str:

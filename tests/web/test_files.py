@@ -101,7 +101,7 @@ async def test_happy_is_handed_on(gateway):
         ("format=SDMF", 501, "mutable"),
         ("mutable=true", 501, "mutable"),
         ("mutable=bogus", 400, "invalid boolean argument: b'bogus'"),
-        ("t=mkdir", 501, "directories"),
+        ("t=upload", 400, "/uri accepts only PUT"),
         ("t=bogus", 400, "/uri accepts only PUT, PUT?t=mkdir, POST?t=upload, and POST"),
     ],
 )
@@ -322,13 +322,6 @@ async def test_a_verify_cap_does_not_read(gateway):
     assert gateway.downloader.calls == []
 
 
-@ensureDeferred
-async def test_directories_are_not_offered_yet(gateway):
-    cap = f"URI:DIR:pb://{'a' * 32}@127.0.0.1:1/vdrive:{'a' * 26}"
-    for place in (path(cap), path(cap) + "/child", path(cap) + "?t=json"):
-        assert (await gateway.ask("GET", place))[0] == 501
-
-
 @pytest.mark.parametrize(
     ("method", "place", "status"),
     [
@@ -399,8 +392,8 @@ async def test_uri_equals_redirects_to_the_cap(gateway):
 @pytest.mark.parametrize(
     ("method", "place", "status"),
     [
-        ("POST", "/uri?t=upload", 501),
-        ("POST", "/uri?t=mkdir", 501),
+        ("POST", "/uri?t=upload", 400),
+        ("POST", "/uri", 400),
         ("POST", "/uri?t=mkdir-immutable", 501),
         ("POST", "/uri?t=bogus", 400),
         ("DELETE", "/uri", 405),

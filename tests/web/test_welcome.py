@@ -23,7 +23,12 @@ async def test_json_lists_servers_and_introducers(gateway, servers):
     assert status == 200
     assert headers["Content-Type"] == "application/json; charset=utf-8"
     statuses = ["Connected to tcp:127.0.0.1:2 via tcp"]
-    assert json.loads(body) == {"introducers": {"statuses": statuses}, "servers": servers}
+    encoding = {"needed": 3, "happy": 7, "total": 10, "segment_size": 2**20}
+    assert json.loads(body) == {
+        "introducers": {"statuses": statuses},
+        "servers": servers,
+        "encoding": encoding,
+    }
     assert body.startswith(b'{\n "introducers"') and body.endswith(b"}\n")
 
 

@@ -1,0 +1,170 @@
+"""Children of directories as JSON: told to programs, and taken from them.
+
+    ["filenode", {"mutable": false, "format": "CHK", "size": 100,
+                  "metadata": {"tahoe": {"linkcrtime": 1.0, "linkmotime": 2.0}},
+                  "ro_uri": "URI:CHK:…", "verify_uri": "URI:CHK-Verifier:…"}]
+    ["dirnode",  {"mutable": true, "metadata": …, "rw_uri": …, "ro_uri": …}]
+    ["unknown",  {"metadata": …, "ro_uri": …}]
+
+A directory has thousands of them, nearly all of them files: those are told from the text
+of their capabilities alone.  Format: docs/webapi.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from allmydata import uri
+from allmydata.crypto.hashutil import storage_index_hash
+from allmydata.errors import BadCapError, BadNameError, GridError, UsageError
+from allmydata.util import base32
+from allmydata.util.names import check_name, shown
+from allmydata.web.errors import HTTPError
+
+Facts = list[Any]  # kind and properties
+Caps = str | tuple[str | None, str | None]  # one, or one to write and one to read
+
+_CHK = (
+    re.compile(  # only what uri.from_string takes; the last characters have bits to spare
+        r"URI:CHK:([a-z2-7]{25}[aeimquy4]):([a-z2-7]{51}[aq]"
+        r":([1-9]\d{0,2}):([1-9]\d{0,2}):([1-9]\d{0,17}))",
+        re.ASCII,
+    )
+)
+
+
+# ---- told ------------------------------------------------------------------------------
+
+
+def facts_of(cap: uri.Cap | None, readonly: uri.Cap | None, metadata: Any = None) -> Facts:
+    """Return what is told of one object.
+
+    :param cap: the strongest held; None for none
+    :param metadata: of the link that led to it; None where none did
+    """
+    facts: dict[str, Any] = {}
+    if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
+        kind, facts["mutable"] = "dirnode", True
+    elif cap is None or isinstance(cap, uri.UnknownURI):
+        kind = "unknown"
+    else:
+        kind = "filenode"
+        facts |= {"mutable": False, "format": "CHK", "size": cap.get_size()}
+    if metadata is not None:
+        facts["metadata"] = metadata
+    if cap is not None and cap != readonly:
+        facts["rw_uri"] = cap.to_string()
+    if readonly is not None and not isinstance(cap, uri.CHKFileVerifierURI):
+        facts["ro_uri"] = readonly.to_string()
+    if isinstance(cap, uri.CHKFileURI | uri.CHKFileVerifierURI):
+        facts["verify_uri"] = cap.get_verify_cap().to_string()
+    return [kind, facts]
+
+
+def facts_of_child(child: Any) -> Facts:
+    """Return what is told of a child that a directory node listed."""
+    metadata = {
+        "tahoe": {"linkcrtime": float(child.created), "linkmotime": float(child.changed)}
+    }
+    write, read = child.texts
+    found = None if write else _CHK.fullmatch(read)
+    if found:
+        key, rest, k, n, size = found.groups()
+        if int(k) <= int(n) <= 256:
+            index = base32.b2a(storage_index_hash(base32.a2b(key)))
+            facts = {
+                "mutable": False,
+                "format": "CHK",
+                "size": int(size),
+                "metadata": metadata,
+                "ro_uri": read,
+                "verify_uri": f"URI:CHK-Verifier:{index}:{rest}",
+            }
+            return ["filenode", facts]
+    return facts_of(child.cap, child.readonly_cap, metadata)
+
+
+def as_members(page: Iterable[Any]) -> str:
+    """Return a page of children as members of a JSON object, one a line."""
+    return ",\n".join(
+        f"{json.dumps(child.name)}: {json.dumps(facts_of_child(child))}" for child in page
+    )
+
+
+# ---- taken -----------------------------------------------------------------------------
+
+
+def read_children(body: bytes) -> dict[str, Caps]:
+    """Return what is to be put under which name; an empty body is no children.
+
+    :raises UsageError: it is not the JSON that it should be
+    :raises BadNameError: a name can't be one
+    :raises HTTPError: a capability can't be one of a child
+    """
+    try:
+        children = json.loads(body or b"{}")
+    except (ValueError, RecursionError) as e:
+        raise UsageError("the children are not JSON", why=str(e)) from e
+    if not isinstance(children, dict):
+        raise UsageError("the children must be a JSON object")
+    found: dict[str, Caps] = {}
+    for name, value in children.items():
+        name = check_name(name)
+        if name in found:
+            raise BadNameError(f"the name {shown(name)} is there twice")
+        found[name] = _read_child(name, value)
+    return found
+
+
+def _read_child(name: str, value: Any) -> Caps:
+    match value:
+        case [str(), dict(facts)]:
+            write, read = facts.get("rw_uri") or None, facts.get("ro_uri") or None
+        case _:
+            raise UsageError(f'child {shown(name)} must be like ["filenode", {{…}}]')
+    if not isinstance(write, str | None) or not isinstance(read, str | None):
+        raise UsageError(f"child {shown(name)}: a capability must be text")
+    try:
+        return _to_link(write, read)
+    except GridError as e:
+        e.message = f"child {shown(name)}: {e.message}"
+        raise
+
+
+def _to_link(write: str | None, read: str | None) -> Caps:
+    if read is not None and not _CHK.fullmatch(read):
+        uri.from_string(read)
+    if write is not None:
+        is_known = not isinstance(uri.from_string(write), uri.UnknownURI)
+        # what is unknown can't be weakened: the second is taken for what it is told to be
+        return check_link(write) if is_known or read is None else (write, read)
+    if read is None:
+        raise UsageError("it has neither rw_uri nor ro_uri")
+    return None, read
+
+
+def check_link(text: str) -> str:
+    """Return a capability to be given a name.
+
+    :raises BadCapError: it is none
+    :raises HTTPError: it is of an unknown kind, and may hold more authority than a
+        read-only view of its directory should give
+    """
+    cap = uri.from_string(text)
+    if isinstance(cap, uri.UnknownURI) and not cap.is_readonly():
+        raise _UnknownWriteError()
+    return cap.to_string()
+
+
+class _UnknownWriteError(HTTPError):
+    code = BadCapError.code
+
+    def __init__(self) -> None:
+        super().__init__(
+            400,
+            "MustNotBeUnknownRWError: this version does not know this kind of capability, "
+            "and can't make a read-only one of it",
+        )
