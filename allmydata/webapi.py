@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import select
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -27,6 +28,7 @@ _HEADERS = {"Accept": "application/json, */*;q=0.5", "User-Agent": "allmydata"}
 # What a status means where the body does not say: gateways of Tahoe-LAFS, or a proxy.
 _CODES = {
     400: "usage",
+    403: "not-permitted",
     404: "not-found",
     409: "conflict",
     410: "unrecoverable",
@@ -78,16 +80,81 @@ class NodeHTTP:
         :raises NodeNotRunningError: nobody answers
         :raises RemoteNodeError: it answers with an error, or with no JSON
         """
-        connection = self._connect(ANSWER_LIMIT_S)
         try:
-            body = self._ask(connection, "GET", path).read()
-            return json.loads(body)
+            return json.loads(self.ask("GET", path))
         except ValueError as e:
             raise RemoteNodeError("failed", f"{self.url} answers with no JSON") from e
+
+    def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Return what *method* on *path* answers: for all that is small or soon done.
+
+        :raises NodeNotRunningError: nobody answers, or not in ANSWER_LIMIT_S
+        :raises RemoteNodeError: it answers with an error
+        """
+        connection = self._connect(ANSWER_LIMIT_S)
+        try:
+            return self._ask(connection, method, path, body=body).read()
         except (OSError, HTTPException) as e:
             raise self._lost(e) from e
         finally:
             connection.close()
+
+    def lines(self, method: str, path: str) -> Iterator[bytes]:
+        """Yield the lines of an answer as they come; they may end before it is whole.
+
+        :raises NodeNotRunningError: nobody answers, or no more in ANSWER_LIMIT_S
+        :raises RemoteNodeError: it answers with an error
+        """
+        connection = self._connect(ANSWER_LIMIT_S)
+        try:
+            response, rest = self._ask(connection, method, path), b""
+            while piece := response.read1(CHUNK_SIZE):
+                *lines, rest = (rest + piece).split(b"\n")
+                yield from lines
+            if rest:
+                yield rest
+        except (OSError, HTTPException) as e:
+            raise self._lost(e) from e
+        finally:
+            connection.close()
+
+    def cap(self, path: str, *, readonly: bool = False) -> str:
+        """Return the capability of what the gateway has at *path*.
+
+        :param readonly: the one that only reads, even if more is held
+        :raises RemoteNodeError: nothing is there
+        """
+        kind = "readonly-uri" if readonly else "uri"
+        return _text(self.ask("GET", f"{path}?t={kind}"))
+
+    def mkdir(self, path: str | None = None) -> str:
+        """Return the capability of the directory at *path*: made now, or there already.
+
+        :param path: None for one that is in no other; missing ones above it are made
+        :raises RemoteNodeError: a file is in the way
+        """
+        return _text(self.ask("POST", f"{path or '/uri'}?t=mkdir"))
+
+    def link(self, path: str, cap: str, *, replace: bool = True) -> None:
+        """Let the name *path* stand for *cap*; missing directories above it are made."""
+        query = urlencode({"t": "uri", "replace": str(replace).lower()})
+        self.ask("PUT", f"{path}?{query}", cap.encode())
+
+    def unlink(self, path: str) -> None:
+        """Take the name *path* out of its directory."""
+        self.ask("DELETE", path)
+
+    def move(
+        self, directory: str, name: str, to_dir: str, to_name: str, *, replace: bool = True
+    ) -> None:
+        """Move *name* of the *directory* at that path to *to_name* elsewhere.
+
+        :param to_dir: capability of a directory
+        :param replace: a file of that name gives way; a directory never does
+        """
+        words = {"t": "relink", "from_name": name, "to_dir": to_dir, "to_name": to_name}
+        query = urlencode(words | {"replace": "only-files" if replace else "false"})
+        self.ask("POST", f"{directory}?{query}")
 
     def put(
         self,
@@ -106,13 +173,37 @@ class NodeHTTP:
         :raises UploadSourceError: *source* could not be read, or had more or fewer bytes
             than *size*; nothing is stored
         """
-        words = {"happy": happy, "convergence": convergence}
+        return self.put_at(
+            "/uri",
+            source,
+            size,
+            {"happy": happy, "convergence": convergence},
+            progress=progress,
+        )[0]
+
+    def put_at(
+        self,
+        path: str,
+        source: BinaryIO,
+        size: int | None,
+        words: Mapping[str, object] = MappingProxyType({}),
+        *,
+        progress: Progress | None = None,
+    ) -> tuple[str, bool]:
+        """Store what *source* reads under the name *path*, as :meth:`put` does.
+
+        Missing directories above it are made.
+
+        :param words: arguments of the request; those that are None are left out
+        :return: the capability, and whether the name is new
+        """
         query = urlencode({name: word for name, word in words.items() if word is not None})
         connection = self._connect(None)
         try:
-            _start_body(connection, "/uri?" + query if query else "/uri", size)
+            _start_body(connection, f"{path}?{query}" if query else path, size)
             whole = _send_body(connection, _pieces(source, size), size is None, progress)
-            body = _checked(connection.getresponse()).read()
+            response = _checked(connection.getresponse())
+            body = response.read()
         except (OSError, HTTPException) as e:
             raise self._lost(e) from e
         finally:
@@ -121,7 +212,7 @@ class NodeHTTP:
             raise RemoteNodeError(
                 "failed", "the node answered before it had the whole file"
             )
-        return body.decode("utf-8", "replace").strip()
+        return _text(body), response.status == 201
 
     def get(self, cap: str) -> Download:
         """Begin to fetch the file that *cap* names; the Download returned is to be closed.
@@ -171,8 +262,9 @@ class NodeHTTP:
         method: str,
         path: str,
         headers: dict[str, str] | None = None,
+        body: bytes = b"",
     ) -> HTTPResponse:
-        connection.request(method, path, headers=_HEADERS | (headers or {}))
+        connection.request(method, path, body or None, _HEADERS | (headers or {}))
         return _checked(connection.getresponse())
 
     def _nobody(self, cause: Exception) -> NodeNotRunningError:
@@ -239,6 +331,10 @@ class Download:
 
 def _path(cap: str) -> str:
     return "/uri/" + quote(cap, safe="")
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace").strip()
 
 
 def _read_body(response: HTTPResponse) -> Iterator[bytes]:
@@ -332,6 +428,8 @@ def _checked(response: HTTPResponse) -> HTTPResponse:
     except (ValueError, KeyError, TypeError, AttributeError):
         text = body.decode("utf-8", "replace")
     code = _CODES.get(response.status, "failed")
+    if "NotWriteableError" in text:
+        code = "not-permitted"
     if "UploadUnhappinessError" in text or "NotEnoughServersError" in text:
         code = "not-enough-servers"
     plain = not text.lstrip().startswith("<") and text.strip()

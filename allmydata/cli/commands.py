@@ -22,6 +22,7 @@ COMPLETION_VARIABLE = "_TAHOE_COMPLETE"
 # name: where it is, and its line in `tahoe --help`
 COMMANDS = {
     "create-introducer": ("create:create_introducer", "Make an introducer's directory."),
+    "create-vdrive": ("create:create_vdrive", "Make a vdrive server's directory."),
     "create-node": ("create:create_node", "Make a storage node's directory."),
     "create-client": ("create:create_client", "Make a client's directory."),
     "run": ("run:run", "Run a node until it is told to stop."),
@@ -30,7 +31,24 @@ COMMANDS = {
     "restart": ("run:restart", "Stop a node if it runs, then start it."),
     "status": ("run:status", "Say whether a node runs, and whom it is connected to."),
     "put": ("files:put", "Store a file; print its capability."),
-    "get": ("files:get", "Fetch a file by its capability."),
+    "get": ("files:get", "Fetch a file by its name or capability."),
+    "ls": ("listing:ls", "List a directory."),
+    "mkdir": ("directories:mkdir", "Make a directory; print its capability."),
+    "cp": ("cp:cp", "Copy files and trees, to the grid, from it, or within it."),
+    "backup": ("backup:backup", "Keep a directory as it is now, among its snapshots."),
+    "mv": ("directories:mv", "Move or rename a file or a directory."),
+    "ln": ("directories:ln", "Give a file or a directory another name."),
+    "rm": ("directories:rm", "Take a name out of its directory."),
+    "unlink": ("directories:unlink", "Another word for rm."),
+    "find": ("walks:find_places", "Find files by name, kind and size."),
+    "manifest": ("walks:manifest", "List all that is below a directory."),
+    "stats": ("walks:stats", "Count what is below a directory."),
+    "webopen": ("webopen:webopen", "Open a file or a directory in a browser."),
+    "create-alias": ("naming:create_alias", "Make a directory and give it a short name."),
+    "add-alias": ("naming:add_alias", "Give a directory a short name."),
+    "list-aliases": ("naming:list_aliases", "List the short names."),
+    "rm-alias": ("naming:rm_alias", "Forget a short name."),
+    "vdrive": ("vdrive:vdrive", "Back up a vdrive server, and bring it back."),
     "servers": ("files:servers", "List the storage servers that the node knows."),
     "demo": ("demo:demo", "Run a whole grid in one process, to try things on."),
     "debug": ("debug:debug", "Look into capabilities and shares; damage shares."),
@@ -51,6 +69,8 @@ class LazyGroup(click.Group):
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(f"allmydata.cli.{module}"), name)
+        if command.help:  # in a raw docstring click's mark of lines to keep is two letters
+            command.help = command.help.replace("\\b\n", "\b\n")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

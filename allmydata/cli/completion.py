@@ -1,11 +1,41 @@
-"""``tahoe completion``: what a shell needs to complete our words."""
+"""``tahoe completion``: what a shell needs to complete our words, and is then told."""
 
 from __future__ import annotations
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
+from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
+from allmydata.cli.aliases import AliasFile
 from allmydata.cli.commands import COMPLETION_VARIABLE, root
+from allmydata.cli.session import Session
+from allmydata.errors import ConfigError
+
+
+class Place(click.ParamType[str]):
+    """A place on the grid; a shell completes the aliases.
+
+    :param local: it may be a file of this machine too
+    """
+
+    name = "place"
+
+    def __init__(self, *, local: bool = False) -> None:
+        self._local = local
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the aliases that begin with *incomplete*; no node is asked."""
+        directory = ctx.find_root().params.get("node_directory")
+        file = AliasFile.of(Session(directory, True, False).basedir())
+        try:
+            names = sorted(file.read())
+        except ConfigError:
+            names = []
+        found = [
+            CompletionItem(f"{name}:") for name in names if name.startswith(incomplete)
+        ]
+        return found + ([CompletionItem(incomplete, type="file")] if self._local else [])
 
 
 @click.command()

@@ -54,7 +54,7 @@ _NOT_OFFERED = [
     )
 ]
 
-_COMMON = [
+_DIRECTORY = [
     click.argument("nodedir", required=False, type=click.Path(path_type=Path)),
     click.option(
         "-C",
@@ -66,17 +66,20 @@ _COMMON = [
     click.option(
         "-n", "--nickname", metavar="NAME", help="Shown to others. Default: none."
     ),
-    *(
-        click.option(f"--shares-{name}", metavar="NUM", callback=_shares, help=text)
-        for name, text in (
-            ("needed", "k: shares that bring a file back. Default: introducer's, or 3."),
-            ("happy", "Servers a file must reach. Default: introducer's, or 7."),
-            ("total", "n: shares made of a file. Default: introducer's, or 10."),
-        )
-    ),
     json_option,
     *_NOT_OFFERED,
 ]
+
+_SHARES = [
+    click.option(f"--shares-{name}", metavar="NUM", callback=_shares, help=text)
+    for name, text in (
+        ("needed", "k: shares that bring a file back. Default: introducer's, or 3."),
+        ("happy", "Servers a file must reach. Default: introducer's, or 7."),
+        ("total", "n: shares made of a file. Default: introducer's, or 10."),
+    )
+]
+
+_COMMON = [*_DIRECTORY, *_SHARES]
 
 _LISTENING = [
     click.option(
@@ -108,6 +111,16 @@ _CLIENT = [
     ),
 ]
 
+_NO_VDRIVE = click.option(
+    "--no-vdrive", is_flag=True, default=None, help="Keep no directories."
+)
+_NO_PUBLIC_ROOT = click.option(
+    "--no-public-root",
+    is_flag=True,
+    default=None,
+    help="Offer no directory that everybody shares.",
+)
+
 _STORAGE = [
     click.option("--no-storage", is_flag=True, help="Keep no shares."),
     click.option("--storage-dir", metavar="DIR", help="Where shares are kept."),
@@ -124,18 +137,36 @@ def _with(*options: Callable[[Command], Command]) -> Callable[[Command], Command
 
 
 @click.command("create-introducer")
-@_with(*_COMMON, *_LISTENING)
+@_with(*_COMMON, *_LISTENING, _NO_VDRIVE, _NO_PUBLIC_ROOT)
 @pass_session
 def create_introducer(session: Session, /, **given: Any) -> None:
     """Make NODEDIR the directory of an introducer.
 
-    The introducer tells every node of the others.  Without --hostname or --port it listens
-    at a port chosen at its first start, on every address of this machine.  The --shares-…
-    numbers are its advice to clients that set none.
+    The introducer tells every node of the others, and keeps the directories that give
+    files their names, unless --no-vdrive says otherwise.  Without --hostname or --port it
+    listens at a port chosen at its first start, on every address of this machine.  The
+    --shares-… numbers are its advice to clients that set none.
 
     The same command again changes nothing.
     """
     _make(session, "introducer", given)
+
+
+@click.command("create-vdrive")
+@_with(*_DIRECTORY, *_LISTENING, _NO_PUBLIC_ROOT)
+@pass_session
+def create_vdrive(session: Session, /, **given: Any) -> None:
+    """Make NODEDIR the directory of a vdrive server.
+
+    It keeps the directories that give files their names, and can't read them.  An
+    introducer has one in it: this is for a grid whose introducer was made with --no-vdrive.
+    When it has run once, its address is in private/vdrive.furl; give it to clients
+    (create-client --vdrive), or to the introducer ([introducer] vdrive.furl in its
+    tahoe.cfg), which then tells clients.
+
+    The same command again changes nothing.
+    """
+    _make(session, "vdrive", given)
 
 
 @click.command("create-node")
@@ -169,14 +200,14 @@ def create_client(session: Session, /, **given: Any) -> None:
 def _make(session: Session, kind: str, given: dict[str, Any]) -> None:
     paths = given.pop("nodedir"), given.pop("basedir")
     as_json = given.pop("as_json")
-    basedir = session.basedir(*paths, needed=kind == "introducer")
+    basedir = session.basedir(*paths, needed=kind != "client")
     for name in ("introducer", "vdrive"):
         given[name] = (given.get(name) or "").strip() or None
     made = create(basedir, Answers(kind, **given))
     if as_json:
         show({"node_directory": str(basedir), "kind": kind, "created": made})
         return
-    name = "Introducer" if kind == "introducer" else "Node"
+    name = {"introducer": "Introducer", "vdrive": "Vdrive server"}.get(kind, "Node")
     if not made:
         click.echo(f"{name} in '{basedir}' was made with these answers already")
         return

@@ -11,10 +11,19 @@ from typing import Any, BinaryIO
 
 import click
 
+from allmydata.cli.aliases import Target, cap_at, find, is_directory, url_path
+from allmydata.cli.completion import Place
 from allmydata.cli.localfiles import STREAM, check_target, opened_source, whole_file
+from allmydata.cli.printing import safe
 from allmydata.cli.progress import meter
 from allmydata.cli.session import Session, json_option, pass_session, show
-from allmydata.errors import BadCapError, GridError, NotCapableError
+from allmydata.errors import (
+    BadCapError,
+    ConflictError,
+    GridError,
+    NotCapableError,
+    UsageError,
+)
 from allmydata.util import humanize
 from allmydata.webapi import Download, NodeHTTP, RemoteNodeError
 
@@ -23,6 +32,7 @@ _FILE = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("file", required=False, type=_FILE)
+@click.argument("place", required=False, type=Place())
 @click.option(
     "--happy",
     type=click.IntRange(1, 256),
@@ -35,18 +45,30 @@ _FILE = click.Path(path_type=Path)
     default="node",
     help="none: a random key; the same file stored twice has two capabilities.",
 )
+@click.option("-n", "--no-clobber", is_flag=True, help="Fail (16) if PLACE is there.")
 @json_option
 @pass_session
 def put(
-    session: Session, file: Path | None, happy: int | None, convergence: str, as_json: bool
+    session: Session,
+    file: Path | None,
+    place: str | None,
+    happy: int | None,
+    convergence: str,
+    no_clobber: bool,
+    as_json: bool,
 ) -> None:
     """Store FILE and print its capability, alone on one line.
 
     Without FILE, or with -, standard input is stored.  Whoever has the capability can read
     the file: keep it as you would the file itself.
+
+    With PLACE, such as ALIAS:PATH, the file gets that name.  A file that has it is
+    replaced, and missing directories above it are made.  A PLACE that ends in a slash, or
+    is an alias alone, is the directory that takes it under its own name.
     """
     node = session.node()
     name = str(file) if file and file != STREAM else "standard input"
+    target = None if place is None else _destination(find(session, place), file)
     if name == "standard input" and sys.stdin.isatty():
         session.say("waiting for file data on stdin..")
     since = time.monotonic()
@@ -61,16 +83,41 @@ def put(
         opened_source(file) as (source, size),
         meter(f"storing {name}", size, session.quiet) as advance,
     ):
-        key = "none" if convergence == "none" else None
+        words = {
+            "happy": happy,
+            "convergence": "none" if convergence == "none" else None,
+            "replace": "false" if no_clobber and target else None,
+        }
+        path = url_path(target) if target else "/uri"
         try:
-            cap = node.put(source, size, happy=happy, convergence=key, progress=count)
+            cap, created = node.put_at(path, source, size, words, progress=count)
         except RemoteNodeError as e:
+            if target and e.message == "PUT to a directory":
+                raise ConflictError(
+                    f"{safe(target.text)} is a directory",
+                    fix="to store the file in it, write a slash after it",
+                ) from e
             raise _with_advice(e, node, name) from e
     if as_json:
         elapsed = round(time.monotonic() - since, 3)
-        show({"cap": cap, "size": sent, "elapsed_s": elapsed})
+        told = {"cap": cap, "size": sent, "elapsed_s": elapsed}
+        show(told | ({"created": created} if target else {}))
     else:
         click.echo(cap)
+    if target and not as_json:
+        session.say("201 Created" if created else "200 OK")
+
+
+def _destination(target: Target, file: Path | None) -> Target:
+    """Return where *file* goes: *target*, or where that means a directory, a name in it."""
+    if not target.slash or not (target.path or is_directory(target.root)):
+        return target
+    if file is None or file == STREAM:
+        raise UsageError(
+            "standard input has no name to store it under",
+            fix="add one to PLACE, after a colon or slash",
+        )
+    return target.child(file.name)
 
 
 def _with_advice(error: RemoteNodeError, node: NodeHTTP, name: str) -> GridError:
@@ -95,12 +142,12 @@ def _with_advice(error: RemoteNodeError, node: NodeHTTP, name: str) -> GridError
 
 
 @click.command()
-@click.argument("cap")
+@click.argument("place", type=Place())
 @click.argument("file", required=False, type=_FILE)
 @json_option
 @pass_session
-def get(session: Session, cap: str, file: Path | None, as_json: bool) -> None:
-    """Fetch the file that CAP names into FILE.
+def get(session: Session, place: str, file: Path | None, as_json: bool) -> None:
+    """Fetch the file at PLACE, a capability or ALIAS:PATH, into FILE.
 
     Without FILE, or with -, it goes to standard output.  FILE appears, or is replaced, when
     every byte has come and proved right, and not before.
@@ -108,9 +155,9 @@ def get(session: Session, cap: str, file: Path | None, as_json: bool) -> None:
     to_file = file if file != STREAM else None
     if as_json and not to_file:
         raise click.UsageError("--json needs a FILE: standard output can't hold both")
-    cap = _readable(cap)
     if to_file:
         check_target(to_file)
+    cap = _readable(cap_at(session.node, find(session, place)))
     since = time.monotonic()
     with closing(session.node().get(cap)) as download:
         if to_file:
@@ -151,7 +198,9 @@ def _readable(cap: str) -> str:
                 why="it holds no key: it is for checking and repairing",
             )
         case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI():
-            raise BadCapError("this capability is of a directory, not of a file")
+            raise BadCapError(
+                "this is a directory, not a file", fix="tahoe ls, or tahoe cp -r"
+            )
     raise BadCapError(
         "this is not the capability of a file",
         why="it should begin with URI:CHK: or URI:LIT:",

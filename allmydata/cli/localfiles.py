@@ -103,7 +103,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             with open(path, "wb") as device:
                 yield device
         else:
-            with _ended_by_signals(), _renamed_when_whole(path.resolve()) as target:
+            with ended_by_signals(), _renamed_when_whole(path.resolve()) as target:
                 yield target
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -144,7 +144,7 @@ def _is_special(path: Path) -> bool:
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the work inside by an exception, so that it cleans up."""
 
     def end(signum: int, frame: FrameType | None) -> None:

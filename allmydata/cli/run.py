@@ -41,7 +41,7 @@ def run(
     """Run the node in NODEDIR until it is told to stop.
 
     It stays in the foreground, and leaves on SIGTERM, SIGINT, or when its standard input
-    closes.  "client running" or "introducer running" is printed when it is ready.
+    closes.  "client running", or another kind of node, is printed when it is ready.
     """
     from allmydata.node.run import run_node
 

@@ -21,6 +21,8 @@ BENCHMARKS = {
     "start": ["start.py"],
     "small": ["small.py"],
     "memory": ["memory.py"],
+    "tables": ["tables.py"],
+    "dirs": ["dirs.py"],
     "workload": ["workload.py", "--tahoe", str(TAHOE), "--skip", "small,dirs"],
 }
 

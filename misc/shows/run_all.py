@@ -24,6 +24,14 @@ SHOWS = {
     "python-api": ["python_api.py"],
     "control-port": ["control_port.py"],
     "wheel": ["wheel.py"],
+    "vdrive-interfaces": ["vdrive_interfaces.py"],
+    "sixteen-writers": ["sixteen_writers.py"],
+    "vdrive-kill9": ["vdrive_kill9.py"],
+    "vdrive-backup": ["vdrive_backup.py"],
+    "cp-tree": ["cp_tree.py"],
+    "duplicity": ["duplicity.py"],
+    "backup": ["backup.py"],
+    "hostile-names": ["hostile_names.py"],
 }
 
 

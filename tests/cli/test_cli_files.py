@@ -290,9 +290,9 @@ def test_get_with_no_room(tahoe, node, gateway):
     ("cap", "code", "why"),
     [
         ("URI:CHK:abc:def:3:10:5", 3, "mistyped"),
-        ("hello", 3, "not the capability of a file"),
-        ("", 3, "not a capability"),
-        (DIRECTORY, 3, "of a directory"),
+        ("URI:SSK:abc:def", 3, "not the capability of a file"),
+        ("nowhere:hello", 2, "there is no alias 'nowhere'"),
+        (DIRECTORY, 3, "this is a directory"),
         (VERIFIER, 15, "a verify capability can't be read"),
     ],
 )

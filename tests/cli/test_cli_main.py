@@ -92,7 +92,7 @@ def test_help_lists_every_command(tahoe):
     [
         (["--bogus"], "No such option '--bogus'", "tahoe --help"),
         (["bogus"], "No such command 'bogus'", "tahoe --help"),
-        (["get"], "Missing argument 'CAP'", "tahoe get --help"),
+        (["get"], "Missing argument 'PLACE'", "tahoe get --help"),
         (["put", "--happy", "x"], "Invalid value for '--happy'", "tahoe put --help"),
         (["debug", "bogus"], "No such command 'bogus'", "tahoe debug --help"),
     ],

@@ -1,0 +1,1 @@
+"""Files and trees on their way between this machine and the grid: ``cp`` and ``backup``."""
