@@ -1,7 +1,7 @@
 # Two commands for a newcomer: `make demo` and `make test`.  Each makes .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := strace
+SYSTEM_PACKAGES := duplicity
 
 .PHONY: demo test check shows bench wheel clean
 

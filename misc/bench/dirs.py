@@ -3,7 +3,7 @@
     python misc/bench/dirs.py [--big 100000] [--files 1000] [--backup 10000] [--json]
 
 starts ``tahoe demo`` and runs itself under it.  Beside each figure stands its limit, and
-what Tahoe-LAFS 1.20 needs for the same where that was measured (docs/performance.md).
+what Tahoe-LAFS 1.20 needs for the same, where that was measured.
 """
 
 from __future__ import annotations

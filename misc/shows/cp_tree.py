@@ -98,10 +98,15 @@ def kill_in_the_middle(words: list[object], rng: random.Random, least_s: float) 
     process.wait()
 
 
-def copy_with_kills(words: list[object], num_kills: int, rng: random.Random) -> dict:
-    """Copy by commands that are killed, then to the end; return what the last one tells."""
+def copy_with_kills(
+    words: list[object], num_kills: int, rng: random.Random, whole_s: float
+) -> dict:
+    """Copy by commands that are killed, then to the end; return what the last one tells.
+
+    :param whole_s: seconds of a copy in one go
+    """
     for _ in range(num_kills):
-        kill_in_the_middle(words, rng, 1.0)
+        kill_in_the_middle(words, rng, max(0.3, whole_s / num_kills / 6))
     return json.loads(tahoe("cp", "--json", *words))
 
 
@@ -115,6 +120,7 @@ def show(place: Path) -> None:
     with Step("cp -r up") as step:
         told = json.loads(tahoe("cp", "-r", "--json", tree, "tahoe:one"))
         step.result = f"{told['files_copied']} files, {told['bytes_copied'] / 1e6:.1f} MB"
+        whole_s = told["elapsed_s"]
     if told["files_copied"] != num_files:
         raise ShowError(f"{told['files_copied']} of {num_files} files went up")
     with Step("cp -r down, diff -r"):
@@ -128,13 +134,13 @@ def show(place: Path) -> None:
     change_a_byte_each(tree / "odd")  # so that nothing of it is on the grid yet
     words: list[object] = ["-r", tree, "tahoe:two"]
     with Step(f"cp -r up, killed {options.kills} times, once more") as step:
-        told = copy_with_kills(words, options.kills, rng)
+        told = copy_with_kills(words, options.kills, rng, whole_s)
         step.result = f"the last one sent {told['files_copied']} of {num_files}"
     if not 0 < told["files_copied"] < num_files:
         raise ShowError("the last command began anew, or had nothing to do")
     words = ["-r", "tahoe:two/tree", place / "two"]
     with Step(f"cp -r down, killed {options.kills} times, once more, diff") as step:
-        told = copy_with_kills(words, options.kills, rng)
+        told = copy_with_kills(words, options.kills, rng, whole_s / 2)
         must_be_equal(tree, place / "two" / "tree")
         step.result = f"the last one fetched {told['files_copied']} of {num_files}"
     if not 0 < told["files_copied"] < num_files:

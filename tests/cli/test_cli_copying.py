@@ -197,6 +197,19 @@ def test_what_waits_for_its_name_gets_it_when_the_copy_ends_early(linker, change
     assert changes.sizes == [1]
 
 
+def test_a_batch_that_was_sent_and_forgotten_is_sent_again_at_the_end(changes):
+    class ForgetfulCrew(Crew):
+        def give(self, work, then, failed):
+            pass
+
+    linker = Linker(ForgetfulCrew(), changes, Report(), Clock())
+    linker.expect(PLACE)
+    linker.came(PLACE, "a", LINK)
+    assert changes.sizes == []
+    linker.finish()
+    assert changes.sizes == [1]
+
+
 # ---- who works
 
 

@@ -16,7 +16,7 @@ from allmydata.errors import GridError
 PERIOD_S = 2.0  # what is stored has its name after so long, if other files take longer
 
 
-@define
+@define(eq=False)
 class _Batch:
     place: GridPlace
     expected: int = 0  # files on their way to here
@@ -38,6 +38,7 @@ class Linker:
     _report: Report
     _clock: Callable[[], float] = time.monotonic
     _batches: dict[str, _Batch] = field(init=False, factory=dict)
+    _sent: list[_Batch] = field(init=False, factory=list)  # and not known to have come
 
     def expect(self, place: GridPlace) -> None:
         """Take note that one more file is on its way to *place*."""
@@ -76,7 +77,7 @@ class Linker:
 
     def finish(self) -> None:
         """Set all names that wait, here and now: the copy ends before its time."""
-        for batch in self._batches.values():
+        for batch in [*self._sent, *self._batches.values()]:
             if batch.links:
                 self._gateway.set_children(batch.place.cap, batch.links)
 
@@ -90,13 +91,16 @@ class Linker:
             return
 
         def linked(_: None) -> None:
+            self._sent.remove(batch)
             self._report.files_copied += len(batch.links)
             self._report.bytes_copied += sum(batch.sizes.values())
 
         def failed(error: GridError) -> None:
+            self._sent.remove(batch)
             for name in batch.links:
                 self._report.problem(batch.place.child_label(name), error)
 
+        self._sent.append(batch)
         links = batch.links
         self._crew.give(
             lambda: self._gateway.set_children(batch.place.cap, links), linked, failed

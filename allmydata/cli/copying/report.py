@@ -28,6 +28,7 @@ class Report:
 
     quiet: bool = False
     keep: bool = False
+    files_moved: int = 0  # so far, also those that have no name yet
     files_copied: int = 0
     files_same: int = 0
     directories_made: int = 0
@@ -70,8 +71,8 @@ class Report:
         if now - max(self._shown, self._begun) < _PERIOD_S or not self._is_seen():
             return
         self._shown = now
-        files = self.files_copied + self.files_same
-        text = f"{files} files, {humanize.size(self.bytes_moved)}, {num_waiting} in hand"
+        done = f"{self.files_moved} files, {humanize.size(self.bytes_moved)}"
+        text = f"{done}, {num_waiting} in hand"
         click.echo(f"\r\x1b[K{text}", err=True, nl=False)
 
     def end(self) -> None:

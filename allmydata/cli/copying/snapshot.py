@@ -104,8 +104,7 @@ class Snapshot:
         return self._top
 
     def _tick(self) -> None:
-        self._report.files_copied = self.counts.files_uploaded
-        self._report.files_same = self.counts.files_reused
+        self._report.files_moved = self.counts.files_uploaded + self.counts.files_reused
         self._report.tick(self._crew.num_waiting)
         if time.monotonic() - self._committed > _COMMIT_PERIOD_S:
             self._db.commit()

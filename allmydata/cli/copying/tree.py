@@ -220,6 +220,7 @@ class Copying:
             return "filenode", {"ro_uri": self._gateway.store(file, size, self._count)}
 
     def _stored(self, source: File, place: GridPlace, name: str, link: Link | None) -> None:
+        self._report.files_moved += 1
         self._report.files_same += link is None
         self._linker.came(place, name, link, source.size or 0)
 
@@ -256,6 +257,7 @@ class Copying:
             yield piece
 
     def _fetched(self, source: File, written: bool) -> None:
+        self._report.files_moved += 1
         self._report.files_copied += written
         self._report.files_same += not written
         self._report.bytes_copied += (source.size or 0) * written

@@ -1,0 +1,50 @@
+"""The campaigns of misc/shows, each in a short form."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHOWS = Path(__file__).parents[2] / "misc" / "shows"
+
+pytestmark = pytest.mark.system
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "demo.py --one-more",
+        "demo.py --freeze",
+        "damage.py --truncations 4",
+        "kill9.py --rounds 2 --size 10",
+        "vdrive_interfaces.py",
+        "vdrive_kill9.py --kills 6",
+        "vdrive_backup.py",
+        "sixteen_writers.py",
+        "cp_tree.py --files 60 --kills 1",
+        "backup.py --files 120",
+        "hostile_names.py --count 120",
+    ],
+)
+def test_it_shows_what_it_should(words, tmp_path):
+    show(words, tmp_path)
+
+
+@pytest.mark.skipif(not shutil.which("duplicity"), reason="duplicity is not installed")
+def test_duplicity_backs_up_and_restores(tmp_path):
+    show("duplicity.py", tmp_path)
+
+
+def show(words, tmp_path):
+    program, *options = words.split()
+    done = subprocess.run(
+        [sys.executable, str(SHOWS / program), *options],
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},  # finds no other demo
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
