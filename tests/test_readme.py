@@ -26,6 +26,12 @@ def blocks(language: str, page: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
 
 
+def block_with(words: str) -> str:
+    """Return the one block for a shell that holds *words*."""
+    (block,) = [block for block in blocks("sh") if words in block]
+    return block
+
+
 def commands() -> list[str]:
     """Return what is shown of the command line, without what surrounds it."""
     lines = [line for block in blocks("sh") for line in block.splitlines()]
@@ -58,6 +64,8 @@ def test_enough_is_shown():
     shown = " ".join(commands())
     for word in ("create-introducer", "create-node", "create-client", "start", "demo"):
         assert word in shown
+    for word in ("create-alias", "mkdir", "put", "ls -l", "cp -r", "ln", "backup"):
+        assert word in block_with("create-alias")
     assert len(blocks("sh")[0].splitlines()) == 6
     assert len(blocks("python")) == 2
 
@@ -128,6 +136,8 @@ def shell(tmp_path_factory):
     folder = tmp_path_factory.mktemp("readme")
     notes = folder / "notes.txt"
     notes.write_bytes(b"what the README promises\n" * 10_000)
+    (folder / "photos" / "2026").mkdir(parents=True)
+    (folder / "photos" / "2026" / "snow.jpg").write_bytes(bytes(range(256)) * 20)
     try:
         made = run(blocks("sh")[0], folder)
         yield SimpleNamespace(
@@ -147,9 +157,32 @@ def test_six_lines_make_a_grid_that_stores_and_returns_a_file(shell):
 
 
 @pytest.mark.system
+def test_names_are_given_to_files_as_printed(shell):
+    done = shell.run(block_with("create-alias"))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^-r-- +250000 .* monday\.txt$", done.stdout, re.MULTILINE)
+    given = dict(re.findall(r"^ *(\w+) (URI:DIR-RO:\S+)$", done.stdout, re.MULTILINE))
+    assert sorted(given) == ["letters", "photos"]
+    looked = shell.run(
+        f"""tahoe -d me add-alias friend - <<< {given["letters"]}
+        tahoe -d me get friend:monday.txt letter.txt
+        tahoe -d me ls -l tahoe:
+        tahoe -d me cp -r work:backups/Latest/ back
+        tahoe -d me put notes.txt friend:mine || echo "exit code $?"
+        tahoe -d me mkdir tahoe:to-look-at/mine || echo "exit code $?" """
+    )
+    assert looked.returncode == 0, looked.stderr
+    assert re.search(r"^dr-x .* to-look-at$", looked.stdout, re.MULTILINE)
+    assert looked.stdout.count("exit code 15") == 2
+    assert (shell.folder / "letter.txt").read_bytes() == shell.notes
+    photo = Path("2026") / "snow.jpg"
+    assert (shell.folder / "back" / photo).read_bytes() == bytes(range(256)) * 20
+
+
+@pytest.mark.system
 def test_the_python_example_runs_as_printed(shell):
     (shell.folder / "example.py").write_text(blocks("python")[0])
-    done = shell.run(blocks("sh")[1])
+    done = shell.run(block_with("example.py"))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     copy = shell.folder / "notes.txt.copy"
