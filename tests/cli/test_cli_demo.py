@@ -1,5 +1,6 @@
 import json
 import os
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -71,6 +72,7 @@ def control():
 def demo(tmp_path, monkeypatch, control):
     """The directory of a demo that this process seems to run."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # no other demo is found
     root = tmp_path / "demo"
     two = DemoPlan(2, Shares(1, 1, 2))
     plan.make_introducer(root, two)
@@ -133,6 +135,7 @@ def test_what_the_demo_refuses_is_told(tahoe, demo, control):
 
 def test_without_a_demo(tahoe, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # no other demo is found
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert tahoe("demo", "status").code == 10
     assert tahoe("demo", "--dir", tmp_path, "kill", 1).code == 10

@@ -39,10 +39,11 @@ def test_duplicity_backs_up_and_restores(tmp_path):
 
 
 def show(words, tmp_path):
+    """Run a show where it finds no other demo."""
     program, *options = words.split()
     done = subprocess.run(
         [sys.executable, str(SHOWS / program), *options],
-        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},  # finds no other demo
+        env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path), "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=240,
