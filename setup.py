@@ -19,6 +19,7 @@ setup(
     license="GPL-2.0-or-later",
     python_requires=">=3.11",
     packages=find_packages(include=["allmydata", "allmydata.*"]),
+    package_data={"allmydata.web": ["templates/*.html", "static/*"]},
     install_requires=[
         "Twisted>=26.10,<27",
         "foolscap>=24.9,<25",
@@ -33,6 +34,7 @@ setup(
         "cffi>=2",
         "PyYAML>=6",
         "service-identity>=24",
+        "jinja2>=3.1",
     ],
     extras_require={
         "dev": [

@@ -50,6 +50,7 @@ COMMANDS = {
     "rm-alias": ("naming:rm_alias", "Forget a short name."),
     "vdrive": ("vdrive:vdrive", "Back up a vdrive server, and bring it back."),
     "servers": ("files:servers", "List the storage servers that the node knows."),
+    "top": ("top:top", "Watch uploads and downloads as they happen."),
     "demo": ("demo:demo", "Run a whole grid in one process, to try things on."),
     "debug": ("debug:debug", "Look into capabilities and shares; damage shares."),
     "completion": ("completion:completion", "Print what teaches a shell our words."),

@@ -38,6 +38,7 @@ from allmydata.formats.extension import Extension
 from allmydata.formats.share import split_hashes
 from allmydata.grid.buckets import WHOLE_TREES, ReadBucketProxy, open_share
 from allmydata.grid.shape import ShareShape
+from allmydata.immutable.transfers import unrecorded
 from allmydata.uri import CHKFileURI, CHKFileVerifierURI
 from allmydata.util.deferreds import Shared, Workers, drop, start, timeout
 from allmydata.util.mathutil import div_ceil
@@ -143,6 +144,7 @@ class ShareFetcher:
         self._waits: list[_Wait] = []
         self.on_bad: Callable[[int, Any, str], None] = lambda *_: None
         self.on_slow: Callable[[Any], None] = lambda _: None
+        self.transfer = unrecorded()
 
     @property
     def file(self) -> FileVerifier:
@@ -236,6 +238,7 @@ class ShareFetcher:
         picked = self.chooser.pick(having=[*wait.good, *prompt], exclude=wait.slow)
         for pair in picked:
             wait.asked[pair] = self._clock.seconds()
+            self.transfer.asked(pair[1], pair[0], instead_of=wait.slow)
             drop(start(self._fetch_share(wait, pair, batch)))
         short = len({i for i, _ in [*wait.good, *prompt, *picked]}) < self.chooser.k
         if short and not self._ask_more() and not wait.asked:
@@ -259,6 +262,7 @@ class ShareFetcher:
                 wait.slow.add(pair)
                 self.chooser.slow(*pair)
                 self.on_slow(pair[1])
+                self.transfer.silent(pair[1])
 
     async def _fetch_share(self, wait: _Wait, pair: Pair, batch: Batch | None) -> None:
         began = self._clock.seconds()
@@ -275,12 +279,14 @@ class ShareFetcher:
         else:
             if pair in wait.asked:
                 wait.good[pair] = blocks
+                self.transfer.got(pair[1], len(blocks), sum(map(len, blocks)))
                 wait.slowest_s = max(wait.slowest_s, self._clock.seconds() - began)
         wait.asked.pop(pair, None)
         wait.events.put(None)
 
     def _failed(self, pair: Pair, why: str, *, bad: bool = False) -> None:
         self.chooser.fail(*pair, why)
+        self.transfer.lost(pair[1], why)
         if bad:
             self.on_bad(*pair, why)
 

@@ -14,7 +14,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from allmydata.coding.geometry import Geometry
 from allmydata.errors import BadCapError, CancelledError, NotCapableError, UsageError
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.server import StorageServerProxy
@@ -22,6 +21,7 @@ from allmydata.immutable.decode import Batches, ShareFetcher
 from allmydata.immutable.locate import ShareLocator
 from allmydata.immutable.patience import Doubts
 from allmydata.immutable.pipeline import Pipeline
+from allmydata.immutable.transfers import Transfer, Transfers
 from allmydata.interfaces import IDecoder, IDownloader
 from allmydata.uri import CHKFileURI, CHKFileVerifierURI, LiteralFileURI, from_string
 from allmydata.util.deferreds import Workers, as_deferred, drop, start
@@ -58,16 +58,24 @@ class Span:
 
 @implementer(IDownloader)
 class Downloader(Service):
-    """Brings files back; ``getService("downloader")`` of a client."""
+    """Brings files back; ``getService("downloader")`` of a client.
+
+    :param transfers: where each download is recorded
+    """
 
     name = "downloader"
 
     def __init__(
-        self, broker: StorageBroker, workers: Workers, clock: IReactorTime
+        self,
+        broker: StorageBroker,
+        workers: Workers,
+        clock: IReactorTime,
+        transfers: Transfers | None = None,
     ) -> None:
         self._broker = broker
         self._workers = workers
         self._clock = clock
+        self.transfers = transfers or Transfers(clock.seconds)
         self._doubts = Doubts(clock)
         self._patient_until = clock.seconds() + START_UP_S
 
@@ -97,8 +105,12 @@ class Downloader(Service):
             target.open(span.end - span.start)
             if span.end > span.start:
                 await _write(target, cap.data[span.start : span.end])
+            self.transfers.count("download", span.end - span.start)
         elif isinstance(cap, CHKFileURI):
-            await self._fetch(cap, target, Span.of(cap.size, offset, size))
+            span = Span.of(cap.size, offset, size)
+            length, index = span.end - span.start, cap.storage_index
+            with self.transfers.running("download", length, index) as transfer:
+                await self._fetch(cap, target, span, transfer)
         elif isinstance(cap, CHKFileVerifierURI):
             raise NotCapableError(
                 "a verify capability does not allow to read the file",
@@ -109,7 +121,9 @@ class Downloader(Service):
         target.close()
         return target.finish()
 
-    async def _fetch(self, cap: CHKFileURI, target: Any, span: Span) -> None:
+    async def _fetch(
+        self, cap: CHKFileURI, target: Any, span: Span, transfer: Transfer
+    ) -> None:
         await self._wait_for_servers(cap.needed_shares)
         servers = self._broker.for_index(cap.storage_index)
         servers.sort(key=lambda server: self._doubts.about(server.tubid))
@@ -122,6 +136,7 @@ class Downloader(Service):
         )
         fetcher = ShareFetcher(cap, self._workers, self._clock, locator.ask, _name)
         fetcher.on_slow = lambda server: self._doubts.raise_about(server.tubid)
+        fetcher.transfer = transfer
         fetcher.on_bad = _Advisor(cap.storage_index).advise
         try:
             await deliver(fetcher, target, span)
@@ -143,7 +158,8 @@ async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:
         target.open(0)
         return
     first, last = (at // geometry.segment_size for at in (span.start, span.end - 1))
-    todo = Batches(geometry, first, last)
+    todo, transfer = Batches(geometry, first, last), fetcher.transfer
+    transfer.num_segments = last + 1 - first
 
     async def begin(i: int) -> Deferred[list[bytes]]:
         return start(fetcher.fetch(todo[i]))
@@ -151,16 +167,12 @@ async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:
     async def finish(i: int, segments: list[bytes]) -> None:
         if i == 0:
             target.open(span.end - span.start)
-        await _deliver(target, span, geometry, todo[i].first, segments)
+        for segnum, segment in enumerate(segments, todo[i].first):
+            piece = span.cut(segment, segnum * geometry.segment_size)
+            await _write(target, piece)
+            transfer.advance(len(piece))
 
     await Pipeline(len(todo), DEPTH, begin, finish).run()
-
-
-async def _deliver(
-    target: Any, span: Span, geometry: Geometry, first: int, segments: list[bytes]
-) -> None:
-    for segnum, segment in enumerate(segments, first):
-        await _write(target, span.cut(segment, segnum * geometry.segment_size))
 
 
 async def _write(target: Any, data: bytes) -> None:

@@ -25,6 +25,7 @@ from allmydata.crypto.hashutil import uri_extension_hash
 from allmydata.errors import GridError, NotEnoughServersError
 from allmydata.grid.shape import ShareShape
 from allmydata.immutable.pipeline import Pipeline
+from allmydata.immutable.transfers import Transfer, unrecorded
 from allmydata.interfaces import IEncoder
 from allmydata.util.deferreds import Gate, Workers, as_deferred, drop, start, timeout
 
@@ -67,6 +68,8 @@ class Encoder:
         self._source: Any = None
         self._storage_index: bytes | None = None
         self._writers: dict[int, Any] = {}
+        self._transfer = unrecorded()
+        self._holders: Mapping[int, Any] = {}
         self.lost: dict[int, str] = {}  # share number to why its writer was dropped
 
     # ---- setting up --------------------------------------------------------------------
@@ -100,6 +103,13 @@ class Encoder:
     def set_shareholders(self, shareholders: Mapping[int, Any]) -> None:
         """Take the IStorageBucketWriter for each share number that is to be written."""
         self._writers = dict(shareholders)
+
+    def watch(self, transfer: Transfer, holders: Mapping[int, Any]) -> None:
+        """Record all that happens in *transfer*; *holders* has the server of each share."""
+        self._transfer, self._holders = transfer, holders
+        transfer.num_segments = self.geometry.num_segments
+        for shnum in self._writers:
+            transfer.asked(holders[shnum], shnum)
 
     @property
     def geometry(self) -> Geometry:
@@ -176,6 +186,10 @@ class Encoder:
                 drop(hashing)
                 raise
             await hashing
+            for shnum in self._writers:
+                holder = self._holders.get(shnum, shnum)
+                self._transfer.got(holder, 1, len(blocks[shnum]))
+            self._transfer.advance(geometry.segment_bytes(segnum))
 
         depth = 2 * self._workers.num_threads + 2
         await Pipeline(geometry.num_segments, depth, begin, finish).run()
@@ -218,6 +232,7 @@ class Encoder:
             try:
                 await timeout(all_done.wait(), LOOK_EVERY_S, self._clock)
             except TimeoutError:
+                self._note_silence(pending)
                 for shnum in self._silent(pending):
                     self._drop(shnum, "it was silent")
                     pending.discard(shnum)
@@ -236,9 +251,15 @@ class Encoder:
         silent = {i for i, wait in waits.items() if wait > limit}
         return silent if self.still_happy(set(self._writers) - silent) else set()
 
+    def _note_silence(self, pending: set[int]) -> None:
+        for shnum in pending:
+            if getattr(self._writers[shnum], "waiting_s", 0.0) > SILENCE_S / 2:
+                self._transfer.silent(self._holders.get(shnum, shnum))
+
     def _drop(self, shnum: int, why: str) -> None:
         log.info("share {shnum} is not written any further: {why}", shnum=shnum, why=why)
         self.lost[shnum] = why
+        self._transfer.lost(self._holders.get(shnum, shnum), why)
         _abort(self._writers.pop(shnum))
 
     def _check_happy(self) -> None:

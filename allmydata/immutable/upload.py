@@ -25,6 +25,7 @@ from allmydata.immutable.encode import Encoder
 from allmydata.immutable.encrypt import EncryptedUploadable
 from allmydata.immutable.patience import Doubts
 from allmydata.immutable.shareholders import ShareholderFinder
+from allmydata.immutable.transfers import Transfer, Transfers
 from allmydata.interfaces import IUploader
 from allmydata.streams import uploadable as sources
 from allmydata.uri import LITERAL_LIMIT, CHKFileURI, LiteralFileURI
@@ -42,6 +43,7 @@ class Uploader(Service):
 
     :param convergence: the convergence secret of this node
     :param parameters: tells the (k, happy, n) of new files
+    :param transfers: where each upload is recorded
     """
 
     name = "uploader"
@@ -54,6 +56,7 @@ class Uploader(Service):
         parameters: Callable[[], tuple[int, int, int]],
         clock: IReactorTime,
         max_segment_size: int = DEFAULT_MAX_SEGMENT_SIZE,
+        transfers: Transfers | None = None,
     ) -> None:
         self._broker = broker
         self._workers = workers
@@ -61,6 +64,7 @@ class Uploader(Service):
         self.parameters = parameters
         self._clock = clock
         self.max_segment_size = max_segment_size
+        self.transfers = transfers or Transfers(clock.seconds)
         self._doubts = Doubts(clock)
         self._locks: dict[bytes, DeferredLock] = {}
         self._patient_until = clock.seconds() + START_UP_S
@@ -77,7 +81,9 @@ class Uploader(Service):
         try:
             size = await uploadable.get_size()
             if size <= LITERAL_LIMIT:
-                return await _literal(uploadable, size)
+                cap = await _literal(uploadable, size)
+                self.transfers.count("upload", size)
+                return cap
             return await self._store(uploadable, size, self._params(happy))
         finally:
             uploadable.close()
@@ -126,15 +132,17 @@ class Uploader(Service):
         encoder.set_size(size)
         encoder.set_params(params)
         await encoder.set_encrypted_uploadable(encrypted)
-        await self._wait_for_servers(params[1])
-        # equal files at once: the second finds the first's shares, and renews leases
-        async with self._alone(encoder.get_param("storage_index")):
-            await self._place(encoder, params[1])
-            seal, *_ = await encoder.start()
+        index = encoder.get_param("storage_index")
+        with self.transfers.running("upload", size, index) as transfer:
+            await self._wait_for_servers(params[1])
+            # equal files at once: the second finds the first's shares, and renews leases
+            async with self._alone(index):
+                await self._place(encoder, params[1], transfer)
+                seal, *_ = await encoder.start()
         key = await encrypted.get_encryption_key()
         return CHKFileURI(key, seal, params[0], params[2], size).to_string()
 
-    async def _place(self, encoder: Encoder, happy: int) -> None:
+    async def _place(self, encoder: Encoder, happy: int, transfer: Transfer) -> None:
         """Find shareholders for *encoder*.
 
         A share that another client is just writing is neither held nor to be had; so
@@ -158,6 +166,7 @@ class Uploader(Service):
                     raise
                 await sleep(wait_s, self._clock)
         encoder.set_shareholders(holders.writers)
+        encoder.watch(transfer, holders.servers)
         encoder.still_happy = lambda left: holders.happiness_of(left) >= happy
 
     @asynccontextmanager

@@ -7,7 +7,59 @@ from typing import TYPE_CHECKING, Any
 from zope.interface import Attribute, Interface
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from twisted.internet.defer import Deferred
+
+
+class ITransfer(Interface):
+    """One upload or download, running or ended."""
+
+    number: int = Attribute("Its place in the order in which they began.")
+    ended: float | None = Attribute("When, in seconds since the epoch; None: it runs.")
+
+    def as_json() -> dict[str, Any]:
+        """Return what is known of it; no capability, key or whole storage index.
+
+        =================  ============================================================
+        ``id``             its number
+        ``kind``           ``upload`` or ``download``
+        ``storage_index``  the first letters of the file's
+        ``size, done``     bytes of the file that are to move, and that have
+        ``segments``       how many they lie in; 0: not known yet
+        ``began, ended``   seconds since the epoch; ended: None while it runs
+        ``seconds``        how long it took, or has taken
+        ``outcome``        ``running``, ``done``, or the code of an error
+        ``servers``        of each its ``name``, ``nodeid``, ``state``, the numbers of
+                           its ``shares``, ``segments`` and ``bytes`` it gave or took,
+                           ``replaced_by`` (the share that was asked for instead, or
+                           None) and ``why`` it failed
+        =================  ============================================================
+
+        A server's state is ``asked``, ``active``, ``silent``, ``replaced`` or ``failed``.
+        """
+
+
+class ITransfers(Interface):
+    """What a node has up- and downloaded since it started, and is about to."""
+
+    num_files: Mapping[str, int] = Attribute("Files that moved whole, by kind.")
+    num_bytes: Mapping[str, int] = Attribute("Their bytes, by kind.")
+    num_failures: Mapping[tuple[str, str], int] = Attribute(
+        "Those that did not, by kind and the code of the error."
+    )
+
+    def active() -> list[ITransfer]:
+        """Return those that run, the oldest first."""
+
+    def recent() -> list[ITransfer]:
+        """Return the last hundred that ended, the newest first."""
+
+    def observe(observer: Callable[[ITransfer], None]) -> Callable[[], None]:
+        """Call *observer* at each change from now on, very often.
+
+        :return: a function that ends that
+        """
 
 
 class IClient(Interface):
@@ -15,6 +67,7 @@ class IClient(Interface):
 
     nickname: str = Attribute("What its owner calls it; may be empty.")
     nodeid: str = Attribute("Its Tub id: 32 characters of base 32.")
+    transfers: ITransfers = Attribute("What it has moved, and moves now.")
 
     def getService(name: str) -> Any:
         """Return a part of the node by name.
@@ -53,6 +106,13 @@ class IClient(Interface):
 
     def encoding_parameters() -> tuple[int, int, int]:
         """Return the (k, happy, n) that new files get."""
+
+    def storage_figures() -> Deferred[dict[str, int | None] | None]:
+        """Return what this node keeps for others; None where it keeps nothing.
+
+        ``shares`` and ``bytes`` held, None until they were counted once; ``available``
+        bytes it would still take; ``uploads``, the shares being written now.
+        """
 
     def wait_for_servers(num: int) -> Deferred[Any]:
         """Return a Deferred that fires once *num* storage servers are connected."""

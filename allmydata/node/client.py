@@ -21,6 +21,7 @@ from allmydata.errors import ConfigError, NotFoundError
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.vdrive import VdriveServers
 from allmydata.immutable.download import Downloader
+from allmydata.immutable.transfers import Transfers
 from allmydata.immutable.upload import Uploader
 from allmydata.interfaces import IClient, RIClient
 from allmydata.introducer.client import IntroducerClient, PeerCache, ask_for_vdrive
@@ -30,9 +31,10 @@ from allmydata.node.control import ControlPort
 from allmydata.node.parameters import DEFAULT_PARAMETERS, settle_parameters
 from allmydata.node.schema import is_furl
 from allmydata.node.tub import cannot_listen
-from allmydata.storage.server import StorageServer
+from allmydata.storage.server import PROTOCOL_V1, StorageServer
+from allmydata.storage.tree import Holdings
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers
+from allmydata.util.deferreds import Workers, as_deferred, log_failure
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
 from allmydata.vdrive.drive import VirtualDrive
@@ -59,6 +61,7 @@ class Client(Node):
         self._peers = PeerCache(self.private / "peers.json", self.clock)
         self._storage: StorageServer | None = None
         self.broker: StorageBroker | None = None
+        self.transfers = Transfers(self.clock.seconds)
 
     @classmethod
     def from_basedir(cls, basedir: str | Path) -> Client:
@@ -99,6 +102,23 @@ class Client(Node):
             raise ConfigError("the node is not running")
         return self.broker.when_connected(num)
 
+    @as_deferred
+    async def storage_figures(self) -> dict[str, int | None] | None:
+        """Return what this node keeps for others; None where it keeps nothing."""
+        if self._storage is None:
+            return None
+        counting = self._storage.holdings()
+        version = await self._storage.remote_get_version()
+        told = getattr(counting, "result", None)
+        held = told if isinstance(told, Holdings) else None
+        log_failure(counting, log, "could not count the shares")
+        return {
+            "shares": held.num_shares if held else None,
+            "bytes": held.num_bytes if held else None,
+            "available": version[PROTOCOL_V1][b"available-space"],
+            "uploads": self._storage.num_uploads,
+        }
+
     def encoding_parameters(self) -> tuple[int, int, int]:
         """Return the (k, happy, n) of new files (decision 4)."""
         config = self.config
@@ -124,8 +144,9 @@ class Client(Node):
         self._start_introducers(broker, own_furl)
         threads, clock = self._workers, self.clock
         params = self.encoding_parameters
-        uploader = Uploader(broker, threads, convergence, params, clock)
-        downloader = Downloader(broker, threads, clock)
+        moves = self.transfers
+        uploader = Uploader(broker, threads, convergence, params, clock, transfers=moves)
+        downloader = Downloader(broker, threads, clock, moves)
         for part in (uploader, downloader, self._make_drive(uploader, downloader)):
             self.add(part)
         control = ControlPort(self, self.clock)

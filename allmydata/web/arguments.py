@@ -15,6 +15,7 @@ TRUE = ("true", "t", "1", "yes", "on")
 FALSE = ("false", "f", "0", "no", "off")
 FORMATS = ("CHK", "SDMF", "MDMF")
 MAX_HAPPY = 256
+MAX_SECONDS_DIGITS = 9  # some 30 years
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -80,6 +81,19 @@ def read_boolean(request: Request, name: str, default: bool = False) -> bool:
     if word in FALSE:
         return False
     raise UsageError(f"invalid boolean argument: {value.encode()!r}")
+
+
+def read_seconds(request: Request, name: str) -> int | None:
+    """Return how long something is to be kept, or None where nothing is said.
+
+    :raises UsageError: it makes no sense
+    """
+    value = request.argument(name)
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) <= MAX_SECONDS_DIGITS):
+        raise UsageError(f"{name}= must be a number of seconds")
+    return int(value)
 
 
 def read_replace(request: Request) -> Replace:

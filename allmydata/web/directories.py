@@ -1,7 +1,7 @@
 """Directories, told: as JSON, as a page, as capabilities.
 
-One of up to a thousand children is told in one piece, in the order of their names.  A
-larger one is sent in pages as they come from its server, each in that order.
+As JSON, one of up to a thousand children is told in one piece, in the order of their
+names.  A larger one is sent in pages as they come from its server, each in that order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from allmydata.web import children, listing
 from allmydata.web.errors import HTTPError
 from allmydata.web.paths import Found
-from allmydata.web.reply import HTML, PLAIN, Reply
+from allmydata.web.reply import PLAIN, Reply
 from allmydata.web.request import Request
 from allmydata.web.stream import stream
 
@@ -37,8 +37,9 @@ async def get_directory(request: Request, found: Found) -> Reply | None:
     kind = request.argument("t") or ""
     match kind:
         case "":
-            head = Reply(200, b"", HTML, listing.HEADERS)
-            return await _send(request, head, found.node, _as_html(request, found))
+            return await listing.folder_page(request, found)
+        case "details":
+            return await listing.item_page(request, found)
         case "json":
             return await _send(request, Reply(200, b"", PLAIN), found.node, _as_json(found))
         case "uri":
@@ -58,16 +59,6 @@ def _as_json(found: Found) -> View:
         lambda page: children.as_members(page).encode(),
         b",\n",
         b"\n}}]\n",
-    )
-
-
-def _as_html(request: Request, found: Found) -> View:
-    base = request.path.decode("latin-1").rstrip("/")
-    return View(
-        listing.head(found.name, found.node.is_mutable()),
-        lambda page: listing.rows(base, page),
-        b"",
-        listing.tail(),
     )
 
 

@@ -6,20 +6,21 @@ Tables of arguments, ranges and replies: docs/webapi.md.
 from __future__ import annotations
 
 import re
+import secrets
 from mimetypes import MimeTypes
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from allmydata import uri
 from allmydata.interfaces import IClient
 from allmydata.streams.target import Consumer
 from allmydata.util import base32
-from allmydata.web import arguments
+from allmydata.web import arguments, byteranges
 from allmydata.web.children import facts_of, facts_of_child
 from allmydata.web.errors import HTTPError
 from allmydata.web.paths import Found, UnreadableError
-from allmydata.web.ranges import BeyondEndError, Part, has_already, parse_range
+from allmydata.web.ranges import BeyondEndError, Part, has_already, parse_ranges
 from allmydata.web.reply import PLAIN, Reply, as_json
 from allmydata.web.request import Request
 
@@ -31,15 +32,29 @@ _TYPES = MimeTypes()  # Python's own table, whatever the machine has
 _ACTIVE = re.compile(r"html|xml")
 
 
+@frozen
+class Sending:
+    """A file on its way to a client, or some parts of it.
+
+    :param pieces: of the body: bytes to go before, and a part; None for the whole file
+    :param tail: what ends the body
+    """
+
+    head: Reply
+    pieces: tuple[tuple[bytes, Part | None], ...] = ((b"", None),)
+    tail: bytes = b""
+
+
 class Files:
     """Answers for what is no directory."""
 
     def __init__(self, client: IClient) -> None:
         self._client: Any = client
 
-    async def get(self, request: Request, found: Found) -> Reply | None:
+    async def get(self, request: Request, found: Found, name: str = "") -> Reply | None:
         """Answer ``GET`` and ``HEAD`` of a file; HEAD asks no server for it.
 
+        :param name: of the file, if it is not by a name that it was found
         :raises UnreadableError: it is no file, and something else than JSON is asked for
         """
         kind = request.argument("t") or ""
@@ -49,7 +64,11 @@ class Files:
             return Reply(200, found.cap.to_string().encode(), PLAIN)  # even if unknown
         cap = _check(found, kind)
         etag = _etag(cap, kind)
-        head = _describe(cap, kind) if kind else _head(request, cap, found.name)
+        if kind:
+            sending = Sending(_describe(cap, kind))
+        else:
+            sending = _plan(request, cap, name or found.name)
+        head = sending.head
         if request.method == b"HEAD":
             return head
         if etag:
@@ -58,16 +77,21 @@ class Files:
             head = evolve(head, headers={**head.headers, "ETag": etag})
         if kind or head.status == 416:
             return head
-        await self._send(request, cap, head)
+        await self._send(request, cap, evolve(sending, head=head))
         return None
 
-    async def _send(self, request: Request, cap: File, head: Reply) -> None:
-        """Let *head* go out with the first bytes that are verified, and no sooner."""
-        request.begin(head)
+    async def _send(self, request: Request, cap: File, sending: Sending) -> None:
+        """Let the head go out with the first bytes that are verified, and no sooner."""
+        request.begin(sending.head)
         downloader = self._client.getService("downloader")
-        part = _part(request, cap)
-        where = {"offset": part.offset, "size": part.size} if part else {}
-        await downloader.download(cap.to_string(), Consumer(request), **where)
+        for before, part in sending.pieces:
+            target: Any = Consumer(request)
+            if before:
+                target = byteranges.Headed(before, target)
+            where = {"offset": part.offset, "size": part.size} if part else {}
+            await downloader.download(cap.to_string(), target, **where)
+        if sending.tail:
+            request.write(sending.tail)  # type: ignore[no-untyped-call]
 
 
 def _check(found: Found, kind: str) -> File:
@@ -121,16 +145,17 @@ def _describe(cap: File, kind: str) -> Reply:
     raise HTTPError(400, f"GET file: bad t={kind}")
 
 
-def _head(request: Request, cap: File, name: str) -> Reply:
-    """Return what goes before the file's bytes.
+def _plan(request: Request, cap: File, name: str) -> Sending:
+    """Return what is to be sent of a file.
 
     :param name: by which it was found; an argument may tell another
     """
     headers: dict[str, str | bytes] = {"Accept-Ranges": "bytes"}
+    total = cap.get_size()
     try:
-        part = _part(request, cap)
+        parts = parse_ranges(request.header("range"), total)
     except BeyondEndError:
-        return Reply(416, b"First beyond end of file", headers=headers)
+        return Sending(Reply(416, b"First beyond end of file", headers=headers))
     name = request.argument("filename") or name
     content_type, encoding = _guess_type(name)
     if encoding:
@@ -139,14 +164,16 @@ def _head(request: Request, cap: File, name: str) -> Reply:
         headers["Content-Security-Policy"] = "sandbox"
     if arguments.read_boolean(request, "save"):
         headers["Content-Disposition"] = _attachment(name)
-    if part is None:
-        return Reply(200, b"", content_type, headers, cap.get_size())
-    headers["Content-Range"] = part.content_range()
-    return Reply(206, b"", content_type, headers, part.size)
-
-
-def _part(request: Request, cap: File) -> Part | None:
-    return parse_range(request.header("range"), cap.get_size())
+    match parts:
+        case ():
+            return Sending(Reply(200, b"", content_type, headers, total))
+        case (part,):
+            headers["Content-Range"] = part.content_range()
+            head = Reply(206, b"", content_type, headers, part.size)
+            return Sending(head, ((b"", part),))
+    framing = byteranges.Framing(secrets.token_hex(16), content_type, parts)
+    head = Reply(206, b"", framing.content_type, headers, framing.size)
+    return Sending(head, framing.pieces(), framing.tail)
 
 
 def _guess_type(name: str) -> tuple[str, str | None]:

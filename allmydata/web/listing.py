@@ -1,86 +1,266 @@
-"""The page that shows a directory to people: names, sizes, links, and no scripts."""
+"""Files, for people: the page of a folder, and the page of one thing in it.
+
+The page of a folder shows a thousand children, folders first; ``?page=2`` the next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from html import escape
+import re
+import time
+from collections.abc import Sequence
+from mimetypes import MimeTypes
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import unquote
 
-from allmydata.util.humanize import size as human_size
+from attrs import frozen
+
+from allmydata.errors import NoSuchChildError
+from allmydata.util.names import MAX_NAME_SIZE, check_name
 from allmydata.web.children import facts_of_child
+from allmydata.web.errors import HTTPError
+from allmydata.web.pages import ago, count, date, page, path_of, quoted, shown
+from allmydata.web.paths import PRIVATE, PUBLIC, Found, Place, no_such_child
+from allmydata.web.reply import Reply
+from allmydata.web.request import Request
 
-HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+PAGE_SIZE = 1000
+TRASH = ".Trash"  # in the private root; it holds one folder for each time of deleting
+HIDDEN = (PRIVATE, TRASH)  # there is a link to it
 
-_HEAD = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em }}
-table {{ border-collapse: collapse }}
-th, td {{ text-align: left; padding: .2em 1em .2em 0 }}
-td:nth-child(3) {{ text-align: right }}
-bdi {{ white-space: pre-wrap; overflow-wrap: anywhere }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<table>
-<tr><th>Name</th><th>Kind</th><th>Size</th><th>Changed (UTC)</th></tr>
-"""
-_TAIL = """</table>
-</body>
-</html>
-"""
-_KINDS = {"filenode": "file", "dirnode": "directory", "unknown": "unknown"}
-_CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}  # their pictures
+_ROOTS = {PRIVATE: "My files", PUBLIC: "Shared by everybody"}
+_BATCH = re.compile(
+    r"\d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d(?:~\d+)?(?:\+(\d+))?(?: (.*))?", re.S
+)
+_TYPES = MimeTypes()  # Python's own table, whatever the machine has
+_TEXTS = re.compile(r"text/|.*(?:json|javascript|xml|yaml|toml|x-sh)")
+_WORDS = {"filenode": "file", "dirnode": "folder", "unknown": "unknown"}
 
 
-def head(name: str, is_mutable: bool) -> bytes:
-    """Return the beginning of the page of a directory.
+@frozen
+class Entry:
+    """A child, as a row of the table or a page of its own tells of it.
 
-    :param name: empty for a root
+    :param label: the name as it is to be read
+    :param href: what a click on the name leads to
+    :param size: bytes, of a file
     """
-    authority = "modifiable" if is_mutable else "read-only"
-    title = (
-        f"Directory {_shown(name)} ({authority})" if name else f"Directory ({authority})"
+
+    name: str
+    label: str
+    kind: str
+    icon: str
+    href: str
+    size: int | None
+    changed: float
+    age: str
+
+
+@frozen
+class Crumb:
+    """A step on the way to a folder."""
+
+    label: str
+    href: str
+
+
+@frozen
+class Folder:
+    """A directory, and where it stands."""
+
+    place: Place
+    path: str
+    can_change: bool
+    is_trash: bool
+    is_kept: bool  # whether what is deleted here can be brought back
+
+    @classmethod
+    def at(cls, place: Place, found: Found) -> Folder:
+        """Describe what was found at *place*."""
+        place = Place(place.root, place.names)
+        in_trash = place.names[:1] == (TRASH,)
+        is_private = place.root == PRIVATE
+        return cls(
+            place,
+            path_of(place),
+            found.node.is_mutable(),
+            is_private and place.names == (TRASH,),
+            is_private and not in_trash,
+        )
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return _title(self.place)
+
+    @property
+    def crumbs(self) -> list[Crumb]:
+        """The way to it, itself left out."""
+        root, names = self.place.root, self.place.names
+        way = [Place(root, names[:i]) for i in range(len(names))]
+        return [Crumb(_title(one), path_of(one) + "/") for one in way]
+
+
+def _title(place: Place) -> str:
+    if place.root == PRIVATE and place.names[:1] == (TRASH,):
+        if len(place.names) == 1:
+            return "Trash"
+        if len(place.names) == 2:
+            return batch_label(place.names[1])
+    return shown(place.names[-1]) if place.names else _ROOTS.get(place.root, "Folder")
+
+
+async def folder_page(request: Request, found: Found) -> Reply:
+    """Answer ``GET`` of a directory, to a browser."""
+    folder = Folder.at(Place.parse(request.segments), found)
+    children = [child async for some in found.node.pages() for child in some]
+    children.sort(key=lambda one: (not _is_folder(one), one.name.casefold(), one.name))
+    if folder.is_trash:
+        children.reverse()  # the last first
+    num_found = len(children)
+    if not folder.place.names:
+        children = [one for one in children if (folder.place.root, one.name) != HIDDEN]
+    number, last = _page_number(request), max(1, -(-len(children) // PAGE_SIZE))
+    shown_here = children[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    return page(
+        "folder.html",
+        folder=folder,
+        entries=_entries(folder, shown_here),
+        summary=_summary(children),
+        has_trash=len(children) < num_found,
+        number=number,
+        last=last,
+        undo=request.argument("undo") if folder.is_kept else None,
     )
-    return _HEAD.format(title=title).encode()
 
 
-def rows(base: str, page: Iterable[Any]) -> bytes:
-    """Return the rows of some children.
-
-    :param base: the path of the directory's own page, quoted, without a slash at its end
-    """
-    return "".join(_row(base, child) for child in page).encode()
-
-
-def tail() -> bytes:
-    """Return the end of the page."""
-    return _TAIL.encode()
-
-
-def _row(base: str, child: Any) -> str:
-    kind, facts = facts_of_child(child)
-    name = f"<bdi>{_shown(child.name)}</bdi>"
-    if kind != "unknown":
-        place = f"{base}/{quote(child.name, safe='')}" + "/" * (kind == "dirnode")
-        name = f'<a href="{escape(place)}">{name}</a>'
-    size = human_size(facts["size"]) if "size" in facts else ""
-    cells = (name, _KINDS[kind], size, _time(child.changed))
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
-
-
-def _shown(name: str) -> str:
-    return escape(name.translate(_CONTROLS))
-
-
-def _time(seconds: float) -> str:
+async def item_page(request: Request, found: Found) -> Reply:
+    """Answer ``GET ?t=details``: of the child that ``name=`` tells, or of the folder."""
+    folder = Folder.at(Place.parse(request.segments), found)
+    name = request.argument("name")
+    if not name:
+        cap = found.node.get_immutable_uri()
+        return page("item.html", folder=folder, entry=None, cap=cap, preview="", facts=[])
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
-    except (ValueError, OverflowError, OSError):  # a server may say anything
+        child = await found.node.get_child(check_name(name))
+    except NoSuchChildError as e:
+        raise no_such_child(name) from e
+    [entry] = _entries(folder, [child])
+    cap = "" if child.readonly_cap is None else child.readonly_cap.to_string()
+    content_type = _type_of(entry)
+    return page(
+        "item.html",
+        folder=folder,
+        entry=entry,
+        cap=cap,
+        preview=_preview(content_type),
+        facts=_facts(entry, content_type, child.created),
+    )
+
+
+def _facts(entry: Entry, content_type: str, created: float) -> list[tuple[str, str]]:
+    facts = [("Kind", content_type or entry.kind)]
+    if entry.size is not None:
+        facts.append(("Size", f"{entry.size:,} bytes"))
+    dates = [("Changed", date(entry.changed)), ("Name first used", date(created))]
+    return facts + [(label, f"{text} UTC") for label, text in dates if text]
+
+
+def _type_of(entry: Entry) -> str:
+    if entry.kind != "file":
         return ""
+    content_type, encoding = _TYPES.guess_type(f"/{quoted(entry.name)}")
+    return "" if encoding else content_type or ""
+
+
+def _preview(content_type: str) -> str:
+    """Return which element shows it: ``image``, ``audio``, ``video``, ``text``, or none."""
+    kind = content_type.partition("/")[0]
+    if kind in ("image", "audio", "video"):
+        return kind
+    return "text" if _TEXTS.match(content_type) else ""
+
+
+def _entries(folder: Folder, children: Sequence[Any]) -> list[Entry]:
+    now = time.time()
+    return [_entry(folder, child, now) for child in children]
+
+
+def _entry(folder: Folder, child: Any, now: float) -> Entry:
+    word, facts = facts_of_child(child)
+    kind, where = _WORDS[word], quoted(child.name)
+    href = f"{folder.path}/{where}/" if kind == "folder" else _details(folder, where)
+    return Entry(
+        child.name,
+        batch_label(child.name) if folder.is_trash else shown(child.name),
+        kind,
+        _icon(kind, child.name),
+        href,
+        facts.get("size"),
+        child.changed,
+        ago(now - child.changed) if now - child.changed < 86400 else date(child.changed),
+    )
+
+
+def _icon(kind: str, name: str) -> str:
+    if kind != "file":
+        return kind
+    content_type, _ = _TYPES.guess_type(f"/{quoted(name)}")
+    return _preview(content_type or "") or kind
+
+
+def _details(folder: Folder, where: str) -> str:
+    return f"{folder.path}/?t=details&name={where}"
+
+
+def _is_folder(child: Any) -> bool:
+    write, read = child.texts
+    return (write or read or "").startswith("URI:DIR")
+
+
+def _summary(children: Sequence[Any]) -> str:
+    num_folders = sum(map(_is_folder, children))
+    num_files = len(children) - num_folders
+    words = [count(num_folders, "folder")] * bool(num_folders)
+    return ", ".join(words + [count(num_files, "file")] * bool(num_files or not words))
+
+
+def _page_number(request: Request) -> int:
+    text = request.argument("page") or "1"
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9])):
+        raise HTTPError(400, "page= must be a number, from 1")
+    return int(text[:9])
+
+
+# ---- the trash -------------------------------------------------------------------------
+
+
+def batch_label(name: str) -> str:
+    """Return what a folder in the trash is called: what was deleted, and whence."""
+    found = _BATCH.fullmatch(name)
+    if not found:
+        return shown(name)
+    more, path = found.groups()
+    *way, first = unquote(path).split("/") if path else [""]
+    what = f"“{first}”" if first else "Something"
+    what += f" and {more} more" if more else ""
+    whence = " / ".join([_ROOTS[PRIVATE], *way])
+    return shown(f"{what} from {whence}")
+
+
+def batch_origin(name: str) -> list[str]:
+    """Return the names on the way to where its children were."""
+    found = _BATCH.fullmatch(name)
+    return unquote(found[2]).split("/")[:-1] if found and found[2] else []
+
+
+def batch_name(now: float, way: Sequence[str], names: Sequence[str], attempt: int) -> str:
+    """Return a name for what is deleted together.
+
+    :param way: names that lead to where it was; left out where they are too long
+    :param attempt: from 1 on, for those of the same second
+    """
+    when = time.strftime("%Y-%m-%d %H.%M.%S", time.gmtime(now))
+    when += f"~{attempt}" if attempt > 1 else ""
+    when += f"+{len(names) - 1}" if len(names) > 1 else ""
+    whence = quoted("/".join([*way, names[0]]))
+    return f"{when} {whence}" if len(when) + len(whence) < MAX_NAME_SIZE else when

@@ -7,14 +7,19 @@ which one is taken.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-_FIRST = re.compile(r"bytes=\s*(?:(\d+)-(\d*)|-(\d+))\s*(?:,.*)?")
+MAX_RANGES = 16  # in one request; whoever asks for more gets the whole file
+
+_Asked = tuple[str, str, str]  # first and last byte, or how many at the end; or empty
+
+_RANGE = re.compile(r"\s*(?:(\d{1,99})-(\d{0,99})|-(\d{1,99}))\s*")
 
 
 class BeyondEndError(ValueError):
-    """The range begins at or after the end of the file."""
+    """All that is asked for lies behind the end of the file."""
 
 
 @frozen
@@ -25,33 +30,75 @@ class Part:
     size: int
     total: int
 
+    @property
+    def end(self) -> int:
+        """The first byte after it."""
+        return self.offset + self.size
+
+    def holds(self, other: Part) -> bool:
+        """Return whether all of *other* is in it."""
+        return self.offset <= other.offset and other.end <= self.end
+
     def content_range(self) -> str:
         """Return the value of the header Content-Range."""
-        return f"bytes {self.offset}-{self.offset + self.size - 1}/{self.total}"
+        return f"bytes {self.offset}-{self.end - 1}/{self.total}"
 
 
-def parse_range(header: str | None, total: int) -> Part | None:
-    """Return what the header Range asks for, or None for the whole file.
+def parse_ranges(header: str | None, total: int) -> tuple[Part, ...]:
+    """Return what the header Range asks for; nothing where that is the whole file.
 
-    Of several ranges the first counts.  What makes no sense asks for the whole.
+    Of several ranges those beyond the end are left out, and those that overlap or touch
+    become one, which has the place of the first.  What makes no sense asks for the whole.
 
-    :raises BeyondEndError: a first and a last byte are given, and the file has neither
+    :raises BeyondEndError: the file has none of the bytes that are asked for
     """
-    found = _FIRST.fullmatch(header or "")
-    if not found:
-        return None
-    first, last, suffix = found.groups()
-    if suffix is not None:
-        size = min(int(suffix), total)
-        return Part(total - size, size, total) if size else None
-    begin, end = int(first), int(last or total - 1) + 1
-    if last and end <= begin:
-        return None
-    if begin >= total:
-        if last:
-            raise BeyondEndError
-        return None
-    return Part(begin, min(end, total) - begin, total)
+    unit, _, words = (header or "").partition("=")
+    found = [_RANGE.fullmatch(word) for word in words.split(",") if word.strip()]
+    asked: list[_Asked] = [
+        (one[1] or "", one[2] or "", one[3] or "") for one in found if one
+    ]
+    if unit != "bytes" or len(asked) < len(found) or len(asked) > MAX_RANGES:
+        return ()
+    if len(asked) == 1:
+        return _select_one(asked[0], total)
+    if any(first and last and int(last) < int(first) for first, last, _ in asked):
+        return ()
+    parts = [part for one in asked if (part := _select(one, total))]
+    if asked and not parts:
+        raise BeyondEndError
+    return _merge(parts)
+
+
+def _select_one(asked: _Asked, total: int) -> tuple[Part, ...]:
+    """Return the one range that is asked for, or nothing where it says nothing."""
+    first, last, _ = asked
+    if first and last and int(first) <= int(last) and int(first) >= total:
+        raise BeyondEndError
+    part = _select(asked, total)
+    return (part,) if part else ()
+
+
+def _select(asked: _Asked, total: int) -> Part | None:
+    """Return the bytes of one range that are there."""
+    first, last, suffix = asked
+    begin = max(total - int(suffix), 0) if suffix else int(first)
+    end = min(int(last) + 1 if last else total, total)
+    return Part(begin, end - begin, total) if begin < end else None
+
+
+def _merge(parts: Sequence[Part]) -> tuple[Part, ...]:
+    merged: list[Part] = []
+    for part in sorted(parts, key=lambda one: one.offset):
+        if merged and part.offset <= merged[-1].end:
+            end = max(part.end, merged[-1].end)
+            merged[-1] = evolve(merged[-1], size=end - merged[-1].offset)
+        else:
+            merged.append(part)
+
+    def first_asked(one: Part) -> int:
+        return next(i for i, part in enumerate(parts) if one.holds(part))
+
+    return tuple(sorted(merged, key=first_asked))
 
 
 def has_already(if_none_match: str | None, etag: str) -> bool:

@@ -2,29 +2,42 @@
 
     /                       welcome page; ?t=json for programs
     /healthz  /readyz       does the node live; can it store
+    /metrics  /statistics   numbers for monitoring
+    /status  /live          what is moving, and what has
     /uri                    what has no name yet: PUT a file, POST ?t=mkdir
     /uri/CAP/a/b            what a capability, and a path from there, lead to
+    /named/CAP/NAME         a file by another name; /file is the same
+    /operations/H           what was started below /uri and takes long
     /vdrive/private/a       the same from this node's own root
     /vdrive/public/a        the same from the root that everybody shares
+    /_/grid  /_/do          pages, what their forms do, and their style
 
 ``/cap`` is another name of ``/uri``.  Format: docs/webapi.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.web import http, resource, server
 
 from allmydata.interfaces import IClient
 from allmydata.util.deferreds import Workers
+from allmydata.web.acts import Acts
 from allmydata.web.changes import Changes
 from allmydata.web.errors import HTTPError
 from allmydata.web.files import Files
 from allmydata.web.guard import check_own
+from allmydata.web.live import Live
+from allmydata.web.metrics import Metrics
+from allmydata.web.named import Named
 from allmydata.web.objects import Objects
+from allmydata.web.operations import Operations
 from allmydata.web.paths import Tree
 from allmydata.web.request import Answer, Channel, Request
+from allmydata.web.statistics import Statistics
 from allmydata.web.unlinked import Unlinked
 from allmydata.web.uploads import Uploads
 from allmydata.web.welcome import Welcome
@@ -38,20 +51,35 @@ class Gateway:
     """The table of routes."""
 
     def __init__(
-        self, welcome: Welcome, unlinked: Unlinked, objects: Objects, changes: Changes
+        self,
+        welcome: Welcome,
+        unlinked: Unlinked,
+        objects: Objects,
+        changes: Changes,
+        named: Named,
+        operations: Operations,
+        numbers: Mapping[str, Answer],
+        acts: Acts,
     ) -> None:
         self._root = _reading(welcome.page) | {b"POST": welcome.page}
-        self._health = _reading(welcome.health)
-        self._readiness = _reading(welcome.readiness)
+        self._health = {
+            "healthz": _reading(welcome.health),
+            "readyz": _reading(welcome.readiness),
+        }
         self._unlinked = _reading(unlinked.redirect) | {
             b"PUT": unlinked.put,
             b"POST": unlinked.post,
         }
         self._object = _reading(objects.get) | {
             b"PUT": changes.put,
-            b"POST": changes.post,
+            b"POST": operations.or_else(changes.post),
             b"DELETE": changes.delete,
         }
+        refused = dict.fromkeys((b"PUT", b"POST", b"DELETE"), named.refuse)
+        self._named = _reading(named.get) | refused
+        self._numbers = {name: _reading(answer) for name, answer in numbers.items()}
+        self._operation = _reading(operations.get) | {b"POST": operations.post}
+        self._pages = _reading(acts.get) | {b"POST": acts.post}
 
     def find(self, request: Request) -> Answer:
         """Return what answers *request*.
@@ -75,14 +103,21 @@ class Gateway:
         match request.segments:
             case [""]:
                 return self._root
-            case ["healthz"]:
-                return self._health
-            case ["readyz"]:
-                return self._readiness
+            case [("healthz" | "readyz") as name]:
+                return self._health[name]
+            case [("metrics" | "statistics" | "status" | "live") as name]:
+                return self._numbers[name]
             case ["uri" | "cap"] | ["uri" | "cap", ""]:
                 return self._unlinked
             case ["uri" | "cap", _, *_]:
                 return self._object
+            case ["named" | "file", _, *_]:
+                return self._named
+            case ["operations", _] | ["operations", _, ""]:
+                check_own(request)
+                return self._operation
+            case ["_", _]:
+                return self._pages
             case ["vdrive", "private" | "public", *_]:
                 check_own(request)
                 return self._object
@@ -112,12 +147,34 @@ class GatewaySite(server.Site):
         """Keep no access log: the path of a request holds a capability."""
 
 
-def make_site(client: IClient, workers: Workers, private_dir: Path) -> server.Site:
+def make_site(
+    client: IClient,
+    workers: Workers,
+    private_dir: Path,
+    clock: IReactorTime | None = None,
+) -> server.Site:
     """Return the gateway of one node, to be listened with.
 
     :param private_dir: where uploads wait, encrypted, in files without a name
+    :param clock: the reactor, unless a test has one of its own
     """
+    if clock is None:
+        from twisted.internet import reactor
+
+        clock = IReactorTime(reactor)
     tree, uploads = Tree(client), Uploads(client, workers, private_dir)
-    objects, changes = Objects(tree, Files(client)), Changes(tree, uploads)
-    unlinked = Unlinked(tree, uploads)
-    return GatewaySite(Gateway(Welcome(client), unlinked, objects, changes))
+    files, changes = Files(client), Changes(tree, uploads)
+    objects, unlinked = Objects(tree, files), Unlinked(tree, uploads)
+    named, operations = Named(files), Operations(tree, clock)
+    welcome = Welcome(client)
+    statistics = Statistics(client)
+    numbers = {
+        "metrics": Metrics(client).page,
+        "statistics": statistics.counts,
+        "status": statistics.status,
+        "live": Live(client, clock).page,
+    }
+    acts = Acts(tree, welcome)
+    return GatewaySite(
+        Gateway(welcome, unlinked, objects, changes, named, operations, numbers, acts)
+    )

@@ -24,4 +24,5 @@ async def stream(request: Request, head: Reply, pieces: AsyncIterator[bytes]) ->
             if waiting is not None:
                 await waiting
     finally:
-        target.close()
+        if request.channel is not None:  # else the client left, and took the producer along
+            target.close()

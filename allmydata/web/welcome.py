@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from html import escape
 from typing import Any
+
+from attrs import frozen
 
 from allmydata import __version__
 from allmydata.interfaces import IClient
-from allmydata.util.humanize import size as human_size
 from allmydata.web.errors import HTTPError
-from allmydata.web.reply import HTML, Reply, as_json
+from allmydata.web.pages import ago, count, page
+from allmydata.web.reply import Reply, as_json
 from allmydata.web.request import Request
 
-# programs look for the first "Connected to <span>N</span>": that of the servers
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>{nickname} - allmydata</title>
-<style>
-body {{ font: 16px/1.5 sans-serif; max-width: 50em; margin: 2em auto; padding: 0 1em }}
-table {{ border-collapse: collapse }}
-th, td {{ text-align: left; padding: .2em 1em .2em 0 }}
-</style>
-</head>
-<body>
-<h1>{nickname}</h1>
-<p>allmydata {version}, node {nodeid}. {readiness}</p>
-<h2>Connected to <span>{num_connected}</span>
-of <span>{num_servers}</span> known storage servers</h2>
-<table>
-<tr><th>Server</th><th>Connection</th><th>Free</th></tr>
-{servers}
-</table>
-<h2>Connected to <span>{num_introducers_connected}</span>
-of <span>{num_introducers}</span> introducers</h2>
-<ul>
-{introducers}
-</ul>
-</body>
-</html>
-"""
+Server = dict[str, Any]
 
 
 class Welcome:
@@ -57,7 +31,11 @@ class Welcome:
             return as_json(200, self._summary())
         if kind:
             raise HTTPError(400, "GET /: the only t= known here is json")
-        return Reply(200, self._html().encode(), HTML)
+        return page("welcome.html", has_drive=self._has_drive(), **self._state())
+
+    def grid(self) -> Reply:
+        """Return the page of all servers."""
+        return page("grid.html", **self._state())
 
     async def health(self, request: Request) -> Reply:
         """Answer ``GET /healthz``: whoever answers is alive."""
@@ -81,31 +59,135 @@ class Welcome:
             },
         }
 
-    def _html(self) -> str:
-        servers = self._client.server_statuses()
+    def _has_drive(self) -> bool:
+        try:
+            self._client.getService("vdrive")
+        except KeyError:
+            return False
+        return True
+
+    def _state(self) -> dict[str, Any]:
+        """Return what the pages about the node are made of."""
+        servers = sorted(self._client.server_statuses(), key=_name)
         introducers = self._client.introducer_statuses()
         is_ready, why = self._client.readiness()
-        return PAGE.format(
-            nickname=escape(self._client.nickname or "a node without a name"),
-            version=__version__,
-            nodeid=escape(self._client.nodeid),
-            readiness="Ready to store." if is_ready else f"Not ready: {escape(why)}.",
-            num_connected=_count(server["connection_status"] for server in servers),
-            num_servers=len(servers),
-            servers="\n".join(map(_row, servers)),
-            num_introducers_connected=_count(introducers),
-            num_introducers=len(introducers),
-            introducers="\n".join(f"<li>{escape(status)}</li>" for status in introducers),
-        )
+        outlook = Outlook.of(servers, self._client.encoding_parameters())
+        now = time.time()
+        return {
+            "nickname": self._client.nickname or "a node without a name",
+            "nodeid": self._client.nodeid,
+            "version": __version__,
+            "is_ready": is_ready,
+            "why": why,
+            "outlook": outlook,
+            "cards": [_card(server, outlook, now) for server in servers],
+            "num_connected": _count(one["connection_status"] for one in servers),
+            "num_servers": len(servers),
+            "num_introducers_connected": _count(introducers),
+            "introducers": introducers,
+        }
+
+
+@frozen
+class Outlook:
+    """What this node's files would bear, from what is connected.
+
+    :param happy: servers that each file was spread over at least
+    :param num_writable: connected servers that take new shares
+    :param num_down: known servers that are not connected
+    """
+
+    needed: int
+    happy: int
+    total: int
+    num_writable: int
+    num_down: int
+
+    @classmethod
+    def of(cls, servers: Iterable[Server], parameters: tuple[int, int, int]) -> Outlook:
+        """Look at servers under (k, happy, n)."""
+        up = [one for one in servers if _is_up(one)]
+        writable = sum(not one["readonly"] for one in up)
+        return cls(*parameters, writable, sum(not _is_up(one) for one in servers))
+
+    @property
+    def spare(self) -> int:
+        """How many servers a file may lose and still be there."""
+        return max(0, self.happy - self.needed)
+
+    @property
+    def promise(self) -> str:
+        """What a file bears, in one sentence."""
+        any_of = f"Any {self.needed} of the {count(self.total, 'share')} of a file"
+        if not self.spare:
+            return f"{any_of} bring it back, but it may be lost with a single server."
+        lost = f"it bears the loss of {count(self.spare, 'server')} at least"
+        return f"{any_of} bring it back: {lost}."
+
+    def if_it_dies(self, server: Server) -> list[tuple[bool, str]]:
+        """Return what happens when *server* is gone, and whether that is well.
+
+        Of one that is gone already, what that means now.
+        """
+        is_up = _is_up(server)
+        down = self.num_down + is_up
+        writable = self.num_writable - (is_up and not server["readonly"])
+        return [self._of_reading(down), self._of_storing(writable)]
+
+    def _of_reading(self, down: int) -> tuple[bool, str]:
+        if down <= self.spare:
+            return True, "every file stays readable"
+        with_others = "" if down == 1 else f", with {count(down, 'server')} down"
+        return False, f"some files may be unreadable until it is back{with_others}"
+
+    def _of_storing(self, writable: int) -> tuple[bool, str]:
+        if writable >= self.happy:
+            return True, "new files can be stored"
+        return False, f"nothing new can be stored: {writable} of {self.happy} are left"
+
+
+@frozen
+class Card:
+    """What is told of one server.
+
+    :param then: what happens if it dies; each with whether that is well
+    """
+
+    name: str
+    status: str
+    is_up: bool
+    readonly: bool
+    space: int | None
+    shares: int | None
+    zone: str
+    version: str
+    heard: str
+    then: list[tuple[bool, str]]
+
+
+def _card(server: Server, outlook: Outlook, now: float) -> Card:
+    heard = server["last_received_data"]
+    return Card(
+        _name(server),
+        server["connection_status"],
+        _is_up(server),
+        server["readonly"],
+        server["available_space"],
+        server["shares_held"],
+        server["zone"],
+        server["version"] or "",
+        "" if heard is None else ago(now - heard),
+        outlook.if_it_dies(server),
+    )
+
+
+def _name(server: Server) -> str:
+    return str(server["nickname"] or server["nodeid"])
+
+
+def _is_up(server: Server) -> bool:
+    return bool(_count([server["connection_status"]]))
 
 
 def _count(statuses: Iterable[str]) -> int:
     return sum(status.lower().startswith("connected") for status in statuses)
-
-
-def _row(server: dict[str, Any]) -> str:
-    space = server["available_space"]
-    free = "" if space is None else human_size(space)
-    name = server["nickname"] or server["nodeid"]
-    cells = (name, server["connection_status"], free)
-    return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -32,6 +32,7 @@ SHOWS = {
     "duplicity": ["duplicity.py"],
     "backup": ["backup.py"],
     "hostile-names": ["hostile_names.py"],
+    "web-callers": ["web_callers.py"],
 }
 
 
