@@ -22,12 +22,20 @@ from allmydata.errors import (
     ConflictError,
     GridError,
     NotCapableError,
+    NotFoundError,
     UsageError,
 )
 from allmydata.util import humanize
 from allmydata.webapi import Download, NodeHTTP, RemoteNodeError
 
 _FILE = click.Path(path_type=Path)
+
+
+def _to_file(_context: object, _option: object, text: str | None) -> Path | None:
+    """Read where a file goes; a Path alone forgets that the text ended in a slash."""
+    if text and text.endswith("/") and not Path(text).is_dir():
+        raise NotFoundError(f"there is no directory {text}")
+    return Path(text) if text else None
 
 
 @click.command()
@@ -143,7 +151,7 @@ def _with_advice(error: RemoteNodeError, node: NodeHTTP, name: str) -> GridError
 
 @click.command()
 @click.argument("place", type=Place())
-@click.argument("file", required=False, type=_FILE)
+@click.argument("file", required=False, type=click.Path(), callback=_to_file)
 @json_option
 @pass_session
 def get(session: Session, place: str, file: Path | None, as_json: bool) -> None:

@@ -267,6 +267,14 @@ def test_get_that_is_always_cut_fails_and_leaves_the_old_file(
     assert os.listdir(target.parent) == [target.name]
 
 
+def test_get_to_a_directory_that_is_not_there(tahoe, node, gateway, tmp_path):
+    done = tahoe("-d", node, "get", gateway.hold(b"x"), f"{tmp_path}/new/")
+    assert done.code == 2
+    assert f"there is no directory {tmp_path}/new/" in done.err
+    assert not (tmp_path / "new").exists()
+    assert not gateway.requests
+
+
 def test_get_to_a_directory(tahoe, node, gateway, tmp_path):
     done = tahoe("-d", node, "get", gateway.hold(b"x"), tmp_path)
     assert done.code == 1
