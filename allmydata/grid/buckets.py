@@ -255,10 +255,6 @@ class ReadBucketProxy:
             raise BadShareError(f"the share ends early: {len(data)} of {length} bytes")
         return data
 
-    def forget(self) -> None:
-        """Free what was read along with the header."""
-        self._chunks.clear()
-
     def _known(self, offset: int, length: int) -> bytes | None:
         for at, chunk in self._chunks.items():
             if at <= offset and offset + length <= at + len(chunk):

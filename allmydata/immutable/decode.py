@@ -292,7 +292,7 @@ class ShareFetcher:
 
     def _shortage(self) -> NotEnoughSharesError:
         k, n = self.chooser.k, self._n
-        found = sorted({i for i, _ in self._rrefs} - self._bad_numbers())
+        found = sorted(shnum for shnum, _ in self.chooser.pick())  # fewer than k: all
         missing = [i for i in range(n) if i not in found]
         kind = NotEnoughSharesError if self._rrefs else NoSharesError
         tried = "; ".join(self.chooser.tried)
@@ -302,10 +302,6 @@ class ShareFetcher:
             + (f"; {tried}" if tried else ""),
             fix="bring servers back that hold the missing shares, and try again",
         )
-
-    def _bad_numbers(self) -> set[int]:
-        usable = {i for i, _ in self.chooser.pick()}
-        return {i for i, _ in self._rrefs} - usable
 
     # ---- one share ---------------------------------------------------------------------
 
