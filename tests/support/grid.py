@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from twisted.internet import reactor
@@ -100,11 +101,10 @@ class LocalGrid:
 
     def incoming_files(self) -> list[Path]:
         """Return every share that is being written."""
-        return [
-            path
-            for path in self.base.glob("server*/shares/incoming/**/*")
-            if path.is_file()
-        ]
+        places = self.base.glob("server*/shares/incoming")
+        # os.walk passes over a directory that is removed while it is looked at
+        walks = (walk for place in places for walk in os.walk(place))
+        return [Path(top) / name for top, _, names in walks for name in names]
 
     # ---- what a client does --------------------------------------------------------------
 
