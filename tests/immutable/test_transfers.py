@@ -188,32 +188,6 @@ async def test_a_download_tells_what_was_asked_and_how_far_it_is(make_grid):
 
 
 @ensureDeferred
-async def test_a_frozen_server_is_seen_and_replaced_in_a_download(make_grid):
-    grid = await make_grid()
-    data = bytes(12 * 2**20)  # more batches than are under way at once
-    cap = await grid.put(data)
-    told, frozen = [], []
-
-    def freeze(transfer):
-        """Freeze the first server that has given something; the rest is asked of it too."""
-        servers = transfer.as_json()["servers"]
-        if not frozen:
-            frozen.extend(one["name"] for one in servers if one["segments"])
-            del frozen[1:]
-            for name in frozen:
-                grid.lines[int(name.removeprefix("s"))].hang()
-        told.extend(one["state"] for one in servers if one["name"] in frozen)
-
-    forget = grid.downloader.transfers.observe(freeze)
-    assert await grid.get(cap) == data
-    forget()
-    assert "silent" in told and "replaced" in told
-    last = grid.downloader.transfers.recent()[0].as_json()
-    (slow,) = [one for one in last["servers"] if one["name"] in frozen]
-    assert slow["replaced_by"] is not None and slow["segments"] < 12
-
-
-@ensureDeferred
 async def test_a_server_lost_during_an_upload_is_called_failed(make_grid):
     grid = await make_grid()
     grid.uploader.max_segment_size = 1000
