@@ -7,14 +7,14 @@ what has been tied to those roots.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from allmydata.coding.erasure import coder
 from allmydata.coding.geometry import Geometry
 from allmydata.crypto.aes import AES_CTR
-from allmydata.crypto.hashtree import IncompleteHashTree
-from allmydata.crypto.hashutil import block_hash, crypttext_segment_hash
+from allmydata.crypto.hashtree import HashTree, IncompleteHashTree, first_leaf
+from allmydata.crypto.hashutil import HASH_SIZE, block_hash, crypttext_segment_hash
 from allmydata.errors import BadHashError, BadShareError, NotEnoughHashesError
 
 
@@ -109,3 +109,38 @@ def open_segment(
     if key is None:
         return bytes(crypttext)
     return AES_CTR(key, segnum * geometry.segment_size).process(crypttext)
+
+
+# ---- whole shares ----------------------------------------------------------------------
+
+
+def hash_blocks(data: Any, block_size: int) -> list[bytes]:
+    """Return the hash of each block of consecutive ones; the last may be short.
+
+    Made to run in a thread.
+    """
+    view = memoryview(data)
+    return [
+        block_hash(view[at : at + block_size]) for at in range(0, len(view), block_size)
+    ]
+
+
+def leaves_of(part: bytes, num_leaves: int) -> list[bytes]:
+    """Return the leaves, padding left out, of a whole tree as it lies in a share."""
+    begin = first_leaf(num_leaves)
+    nodes = range(begin, begin + num_leaves)
+    return [part[i * HASH_SIZE : (i + 1) * HASH_SIZE] for i in nodes]
+
+
+def check_whole_tree(part: bytes, leaves: Sequence[bytes], root: bytes) -> None:
+    """Check every node of a tree as it lies in a share.
+
+    :param part: its nodes, root first
+    :param leaves: what they must be
+    :raises BadHashError: a node is wrong, or the root is not *root*
+    """
+    tree = HashTree(leaves)
+    if tree.root != root:
+        raise BadHashError("the leaves of a hash tree do not match its root")
+    if tree.pack() != part:
+        raise BadHashError("a hash tree has wrong nodes")

@@ -20,6 +20,7 @@ from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ConfigError, NotFoundError
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.vdrive import VdriveServers
+from allmydata.immutable.check import Checker
 from allmydata.immutable.download import Downloader
 from allmydata.immutable.transfers import Transfers
 from allmydata.immutable.upload import Uploader
@@ -147,7 +148,9 @@ class Client(Node):
         moves = self.transfers
         uploader = Uploader(broker, threads, convergence, params, clock, transfers=moves)
         downloader = Downloader(broker, threads, clock, moves)
-        for part in (uploader, downloader, self._make_drive(uploader, downloader)):
+        checker = Checker(broker, threads, clock, lambda: params()[1])
+        drive = self._make_drive(uploader, downloader)
+        for part in (uploader, downloader, checker, drive):
             self.add(part)
         control = ControlPort(self, self.clock)
         self.add(control)

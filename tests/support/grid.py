@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from allmydata.crypto.keys import LeaseSecrets
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.server import StorageServerProxy, ask_version
+from allmydata.immutable.check import Checker
 from allmydata.immutable.download import Downloader
 from allmydata.immutable.upload import Uploader
 from allmydata.storage.server import StorageServer
@@ -47,6 +48,7 @@ class LocalGrid:
         self.uploader._patient_until = 0.0  # nobody else will connect
         self.downloader = Downloader(*args, reactor)
         self.downloader._patient_until = 0.0
+        self.checker = Checker(*args, reactor, lambda: self.parameters[1])
         return self
 
     async def add_server(self, i: int, **options) -> StorageServerProxy:
