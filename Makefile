@@ -1,7 +1,7 @@
 # Two commands for a newcomer: `make demo` and `make test`.  Each makes .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := duplicity
+SYSTEM_PACKAGES := chromium duplicity
 
 .PHONY: demo test check shows bench wheel clean
 
@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/python misc/shows/demo.py
 
 test: .venv/installed .venv/system
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

@@ -19,7 +19,10 @@ setup(
     license="GPL-2.0-or-later",
     python_requires=">=3.11",
     packages=find_packages(include=["allmydata", "allmydata.*"]),
-    package_data={"allmydata.web": ["templates/*.html", "static/*"]},
+    package_data={
+        "allmydata.web": ["templates/*.html", "static/*"],
+        "allmydata.node.demo": ["film.webm"],
+    },
     install_requires=[
         "Twisted>=26.10,<27",
         "foolscap>=24.9,<25",
@@ -46,6 +49,8 @@ setup(
             "pytest-twisted",
             "pytest-xdist",
             "hypothesis",
+            "prometheus_client>=0.26,<0.27",
+            "playwright",
             "build",
             "types-PyYAML",
             "types-psutil",

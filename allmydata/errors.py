@@ -130,6 +130,10 @@ class BadHashError(CorruptError):
     """Bytes that do not match the hash that covers them."""
 
 
+class RollbackError(CorruptError):
+    """Servers give an older version of a mutable file than was seen of it before."""
+
+
 class NotEnoughHashesError(CorruptError):
     """Hashes that can't be tied to the root, because some between are missing."""
 
@@ -175,6 +179,10 @@ class ConflictError(GridError):
     """Somebody else changed, holds or made the same thing."""
 
     code = "conflict"
+
+
+class UncoordinatedWriteError(ConflictError):
+    """Somebody else writes the same mutable file: their version or ours stands, or none."""
 
 
 class NoSuchChildError(NotFoundError, IndexError):

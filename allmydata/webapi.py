@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
-from attrs import frozen
+from attrs import field, frozen
 
 from allmydata.errors import GridError, NodeNotRunningError, UploadSourceError
 
@@ -28,6 +28,7 @@ _HEADERS = {"Accept": "application/json, */*;q=0.5", "User-Agent": "allmydata"}
 # What a status means where the body does not say: gateways of Tahoe-LAFS, or a proxy.
 _CODES = {
     400: "usage",
+    401: "not-permitted",
     403: "not-permitted",
     404: "not-found",
     409: "conflict",
@@ -53,10 +54,14 @@ class TransferCutError(GridError):
 
 @frozen
 class NodeHTTP:
-    """The gateway at *url*; *basedir* is the node's directory, for errors to name."""
+    """The gateway at *url*; *basedir* is the node's directory, for errors to name.
+
+    :param token: shows the gateway that its owner asks; for that gateway alone
+    """
 
     url: str
     basedir: Path | None = None
+    token: str = field(default="", repr=False)
 
     @classmethod
     def of_directory(cls, basedir: Path) -> NodeHTTP:
@@ -72,7 +77,7 @@ class NodeHTTP:
                 why="there is no node.url: it never ran, or its web.port is empty",
                 fix=f"tahoe -d {basedir} start",
             ) from e
-        return cls(url, basedir)
+        return cls(url, basedir, read_token(basedir))
 
     def json(self, path: str) -> Any:
         """Return what ``GET path`` answers, parsed.
@@ -99,13 +104,16 @@ class NodeHTTP:
         finally:
             connection.close()
 
-    def lines(self, method: str, path: str) -> Iterator[bytes]:
+    def lines(
+        self, method: str, path: str, limit_s: float | None = ANSWER_LIMIT_S
+    ) -> Iterator[bytes]:
         """Yield the lines of an answer as they come; they may end before it is whole.
 
-        :raises NodeNotRunningError: nobody answers, or no more in ANSWER_LIMIT_S
+        :param limit_s: seconds that the next may take; None: as long as it takes
+        :raises NodeNotRunningError: nobody answers, or no more in that time
         :raises RemoteNodeError: it answers with an error
         """
-        connection = self._connect(ANSWER_LIMIT_S)
+        connection = self._connect(limit_s)
         try:
             response, rest = self._ask(connection, method, path), b""
             while piece := response.read1(CHUNK_SIZE):
@@ -139,6 +147,24 @@ class NodeHTTP:
         """Let the name *path* stand for *cap*; missing directories above it are made."""
         query = urlencode({"t": "uri", "replace": str(replace).lower()})
         self.ask("PUT", f"{path}?{query}", cap.encode())
+
+    def login_path(self, place: str) -> str | None:
+        """Return the path of a link that signs a browser in once, and leads to *place*.
+
+        None from a gateway that has no such thing, as those of Tahoe-LAFS, or whose token
+        nobody here may read.
+        """
+        if not self.token:
+            return None
+        try:
+            query = urlencode({"next": place})
+            return str(json.loads(self.ask("POST", f"/_/code?{query}"))["path"])
+        except RemoteNodeError as e:
+            if e.code in ("not-found", "usage"):
+                return None
+            raise
+        except (ValueError, KeyError, TypeError) as e:
+            raise RemoteNodeError("failed", f"{self.url} gives no login link") from e
 
     def unlink(self, path: str) -> None:
         """Take the name *path* out of its directory."""
@@ -200,7 +226,8 @@ class NodeHTTP:
         query = urlencode({name: word for name, word in words.items() if word is not None})
         connection = self._connect(None)
         try:
-            _start_body(connection, f"{path}?{query}" if query else path, size)
+            place = f"{path}?{query}" if query else path
+            _start_body(connection, place, size, self._headers())
             whole = _send_body(connection, _pieces(source, size), size is None, progress)
             response = _checked(connection.getresponse())
             body = response.read()
@@ -264,8 +291,13 @@ class NodeHTTP:
         headers: dict[str, str] | None = None,
         body: bytes = b"",
     ) -> HTTPResponse:
-        connection.request(method, path, body or None, _HEADERS | (headers or {}))
+        connection.request(method, path, body or None, self._headers() | (headers or {}))
         return _checked(connection.getresponse())
+
+    def _headers(self) -> dict[str, str]:
+        if not self.token:
+            return _HEADERS
+        return {**_HEADERS, "Authorization": f"Bearer {self.token}"}
 
     def _nobody(self, cause: Exception) -> NodeNotRunningError:
         where = f" of {self.basedir}" if self.basedir else ""
@@ -284,6 +316,15 @@ class NodeHTTP:
             why=why,
             fix="see whether it still runs:  tahoe status",
         )
+
+
+def read_token(basedir: Path) -> str:
+    """Return the token of the node in *basedir*; nothing where it can't be read."""
+    try:
+        token = (basedir / "private" / "api_auth_token").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return token if token.isprintable() else ""
 
 
 class Download:
@@ -348,9 +389,11 @@ def _read_body(response: HTTPResponse) -> Iterator[bytes]:
         yield chunk
 
 
-def _start_body(connection: HTTPConnection, path: str, size: int | None) -> None:
+def _start_body(
+    connection: HTTPConnection, path: str, size: int | None, headers: Mapping[str, str]
+) -> None:
     connection.putrequest("PUT", path)
-    for name, value in _HEADERS.items():
+    for name, value in headers.items():
         connection.putheader(name, value)
     if size is None:
         connection.putheader("Transfer-Encoding", "chunked")

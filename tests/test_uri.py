@@ -11,6 +11,7 @@ from allmydata import uri
 from allmydata.crypto.hashutil import tagged_hash
 from allmydata.errors import BadCapError
 from allmydata.interfaces import IURI, IDirnodeURI, IFileURI
+from allmydata.uri.text import _KINDS as KINDS
 from tests.support.strategies import furls, keys, known_caps
 
 VECTORS = json.loads(Path(__file__).parent.joinpath("vectors/chk.json").read_text())
@@ -24,7 +25,7 @@ VERIFIER = f"URI:CHK-Verifier:{SI}:{SEAL}:3:10:56"
 LITERAL = "URI:LIT:amfrkijp"
 FURL = "pb://" + "a" * 32 + "@tcp:127.0.0.1:1234,tor:abc.onion:80/swissnum"
 DIR, DIR_RO = f"URI:DIR:{FURL}:{KEY}", f"URI:DIR-RO:{FURL}:{KEY}"
-UNKNOWN = "URI:DIR2:djrdkfawoqihigoett4g6auz6a:aaaa"
+UNKNOWN = "URI:FUTURE:djrdkfawoqihigoett4g6auz6a:aaaa"
 CHARACTERS = "".join(map(chr, range(33, 127)))
 
 
@@ -238,7 +239,7 @@ def test_a_cap_cut_short_or_with_a_character_missing_is_refused_or_another_cap()
 
 
 @settings(max_examples=200)
-@given(st.text(max_size=60), st.sampled_from(["", *sorted(uri._KINDS)]))
+@given(st.text(max_size=60), st.sampled_from(["", *sorted(KINDS)]))
 def test_any_text_is_refused_or_read_to_what_writes_it_back(text, kind):
     try:
         cap = uri.from_string(kind + text)
@@ -271,7 +272,7 @@ def test_a_kind_nobody_knows_is_kept_with_what_its_holder_asserted(
     assert cap.get_readonly() is (cap if readonly else None)
 
 
-@pytest.mark.parametrize("text", ["URI:SSK:abc", "uri:CHK:" + KEY, "lafs://x", "x-grid:1"])
+@pytest.mark.parametrize("text", ["URI:NEW:abc", "uri:CHK:" + KEY, "lafs://x", "x-grid:1"])
 def test_other_words_are_caps_of_kinds_nobody_knows_yet(text):
     assert uri.from_string(text) == uri.UnknownURI(text)
 

@@ -65,6 +65,28 @@ def test_put_sends_size_and_bytes(peer):
     assert body_of(node.join()) == b"hello"
 
 
+def test_the_token_goes_to_the_node_of_its_directory_and_to_no_other(peer, tmp_path):
+    token = "a-token-of-a-node-0123456789"
+    node, other = peer(wanted=b"hello"), peer(wanted=b"hello")
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "api_auth_token").write_text(f"{token}\n")
+    (tmp_path / "node.url").write_text(node.url)
+    own = NodeHTTP.of_directory(tmp_path)
+    own.put(io.BytesIO(b"hello"), 5)
+    NodeHTTP(other.url, tmp_path).put(io.BytesIO(b"hello"), 5)
+    assert f"\r\nAuthorization: Bearer {token}\r\n".encode() in node.join()
+    assert b"Authorization" not in other.join()
+    assert token not in repr(own)
+
+
+@pytest.mark.parametrize("data", [b"", b"a\r\nX: y", b"\xff"])
+def test_a_token_that_can_not_be_sent_is_not(tmp_path, data):
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "api_auth_token").write_bytes(data)
+    (tmp_path / "node.url").write_text("http://127.0.0.1:1/")
+    assert NodeHTTP.of_directory(tmp_path).token == ""
+
+
 def test_put_of_unknown_size_is_chunked(peer):
     node = peer(wanted=b"0\r\n\r\n")
     NodeHTTP(node.url).put(io.BytesIO(b"x" * (CHUNK_SIZE + 3)), None)

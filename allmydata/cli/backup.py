@@ -75,7 +75,8 @@ def backup(
     if isinstance(look(source), LocalFile):
         raise UsageError(f"{source} is a file", fix=f"tahoe cp {source} {place}")
     node = session.node()
-    gateway, target = Gateway(node.url, node.basedir), find(session, place)
+    gateway = Gateway(node.url, node.basedir, node.token)
+    target = find(session, place)
     report = Report(session.quiet, keep=as_json)
     database = session.basedir() / "private" / DATABASE
     with ended_by_signals(), closing(BackupDB.opened(database)) as db:

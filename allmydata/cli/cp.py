@@ -56,7 +56,7 @@ def cp(
     followed.  What can't be copied is named, the rest goes on, and the exit code is 1.
     """
     node = session.node()
-    words = _Words(session, Gateway(node.url, node.basedir))
+    words = _Words(session, Gateway(node.url, node.basedir, node.token))
     starts, end = [words.start(text) for text in sources], words.end(target)
     one = len(starts) == 1 and starts[0].source.kind is Kind.FILE
     report = Report(session.quiet, keep=as_json or one)

@@ -1,4 +1,4 @@
-"""``tahoe put``, ``get``, ``servers``: files, and who keeps them."""
+"""``tahoe put`` and ``get``: files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
@@ -16,6 +16,7 @@ from allmydata.cli.completion import Place
 from allmydata.cli.localfiles import STREAM, check_target, opened_source, whole_file
 from allmydata.cli.printing import safe
 from allmydata.cli.progress import meter
+from allmydata.cli.servers import is_up, server_name, status_of
 from allmydata.cli.session import Session, json_option, pass_session, show
 from allmydata.errors import (
     BadCapError,
@@ -25,7 +26,6 @@ from allmydata.errors import (
     NotFoundError,
     UsageError,
 )
-from allmydata.util import humanize
 from allmydata.webapi import Download, NodeHTTP, RemoteNodeError
 
 _FILE = click.Path(path_type=Path)
@@ -134,8 +134,8 @@ def _with_advice(error: RemoteNodeError, node: NodeHTTP, name: str) -> GridError
         return error
     try:
         known = node.json("/?t=json")["servers"]
-        up = [_server_name(s) for s in known if _is_up(s)]
-        down = [f"{_server_name(s)} ({_status(s)})" for s in known if not _is_up(s)]
+        up = [server_name(s) for s in known if is_up(s)]
+        down = [f"{server_name(s)} ({status_of(s)})" for s in known if not is_up(s)]
     except (GridError, KeyError, TypeError):
         return error
     lists = [("up", up), ("down", down)]
@@ -214,34 +214,3 @@ def _readable(cap: str) -> str:
         why="it should begin with URI:CHK: or URI:LIT:",
         fix="copy the whole capability, from URI: to its end",
     )
-
-
-@click.command()
-@json_option
-@pass_session
-def servers(session: Session, as_json: bool) -> None:
-    """List the storage servers that the node knows, connected or not."""
-    known: dict[str, Any] = session.node().json("/?t=json")
-    if as_json:
-        show({"servers": known.get("servers", []), "introducers": known.get("introducers")})
-        return
-    rows = sorted((_server_name(server), server) for server in known.get("servers", []))
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, server in rows:
-        space = server.get("available_space")
-        room = "?" if space is None else humanize.size(space)
-        click.echo(f"{name:<{width}}  {room:>9} free  {_status(server)}")
-    up = sum(_is_up(server) for _, server in rows)
-    session.say(f"{up} of {len(rows)} servers connected")
-
-
-def _is_up(server: dict[str, Any]) -> bool:
-    return _status(server).lower().startswith("connected")
-
-
-def _status(server: dict[str, Any]) -> str:
-    return str(server.get("connection_status") or "unknown").split("\n", 1)[0]
-
-
-def _server_name(server: dict[str, Any]) -> str:
-    return str(server.get("nickname") or server.get("nodeid") or "?")[:40]

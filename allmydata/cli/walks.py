@@ -27,7 +27,13 @@ Entry = dict[str, Any]
 @click.option(
     "--storage-index", "told", flag_value="storage-index", help="Print only these."
 )
-@click.option("--verify-cap", "told", flag_value="verifycap", help="Print only these.")
+@click.option(
+    "--verify-cap",
+    "--verify-caps",
+    "told",
+    flag_value="verifycap",
+    help="Print only these.",
+)
 @click.option("--repair-cap", "told", flag_value="repaircap", help="Print only these.")
 @click.option(
     "--raw", is_flag=True, help="The gateway's lines of JSON; the same as --json."
@@ -42,7 +48,7 @@ def manifest(
     Lines come as things are found.  What has several names is listed under one of them.
     The last line of --raw holds statistics.
     """
-    for line, entry in _walk(session, find(session, place)):
+    for line, entry in walk(session, find(session, place)):
         if raw or as_json:
             emit(line)
         elif entry["type"] == "stats":
@@ -88,7 +94,7 @@ def find_places(
     """
     target = find(session, place)
     fits = _condition(target.name, name, kind, _bytes(min_size), _bytes(max_size))
-    for _, entry in _walk(session, target):
+    for _, entry in walk(session, target):
         if entry["type"] == "stats" or not fits(entry):
             continue
         if as_json:
@@ -149,7 +155,7 @@ def size_of(cap: str) -> int | None:
 def stats(session: Session, place: str, raw: bool, as_json: bool) -> None:
     """Count what is below PLACE: files, directories, and their sizes."""
     found: Entry = {}
-    for _, entry in _walk(session, find(session, place)):
+    for _, entry in walk(session, find(session, place)):
         found = entry.get("stats", {})
     if raw or as_json:
         emit(json.dumps(found | {"finished": True}, indent=1))
@@ -169,7 +175,7 @@ def _is_size(word: str) -> bool:
     return word.startswith(("size-", "largest-")) and not word.endswith("-children")
 
 
-def _walk(session: Session, target: Target) -> Iterator[tuple[str, Entry]]:
+def walk(session: Session, target: Target) -> Iterator[tuple[str, Entry]]:
     """Yield each line of the stream, and what it means; the last one holds the statistics.
 
     :raises GridError: it ended before that

@@ -75,6 +75,11 @@ def convergence_hasher(k: int, n: int, segment_size: int, secret: bytes) -> Tagg
     return hasher
 
 
+def web_session_key(token: bytes) -> bytes:
+    """Return the key that seals the cookies of a gateway with this token."""
+    return tagged_hash(b"allmydata_web_session_key_v1", token)
+
+
 def storage_index_hash(key: bytes) -> bytes:
     """Return the 16 bytes under which servers keep what *key* encrypts."""
     return tagged_hash(

@@ -15,8 +15,20 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from allmydata.crypto.hashutil import KEY_SIZE, tagged_hash, tagged_pair_hash
 from allmydata.errors import NotMutableError
 
+FIRST_ACCOUNT = 2  # owner numbers below are those that leases of Tahoe-LAFS have
 
-@frozen
+
+def account_number(tubid: bytes) -> int:
+    """Return the number by which a share file knows whose a lease is.
+
+    :param tubid: the client's 20-byte Tub id
+    :return: of 4 bytes, never below 2; two clients in four thousand million share one
+    """
+    digest = tagged_hash(b"allmydata_storage_account_v1", tubid, 4)
+    return max(FIRST_ACCOUNT, int.from_bytes(digest, "big"))
+
+
+@frozen(slots=False)
 class LeaseSecrets:
     """All lease secrets of one client.
 
@@ -30,7 +42,7 @@ class LeaseSecrets:
 
         :param tubid: the server's 20-byte Tub id
         """
-        client = tagged_hash(self.node_secret, b"allmydata_client_renewal_secret_v1")
+        client = self._renewal
         file = tagged_pair_hash(b"allmydata_file_renewal_secret_v1", client, storage_index)
         return tagged_pair_hash(b"allmydata_bucket_renewal_secret_v1", file, tubid)
 
@@ -39,9 +51,17 @@ class LeaseSecrets:
 
         :param tubid: the server's 20-byte Tub id
         """
-        client = tagged_hash(self.node_secret, b"allmydata_client_cancel_secret_v1")
+        client = self._cancel
         file = tagged_pair_hash(b"allmydata_file_cancel_secret_v1", client, storage_index)
         return tagged_pair_hash(b"allmydata_bucket_cancel_secret_v1", file, tubid)
+
+    @cached_property
+    def _renewal(self) -> bytes:
+        return tagged_hash(self.node_secret, b"allmydata_client_renewal_secret_v1")
+
+    @cached_property
+    def _cancel(self) -> bytes:
+        return tagged_hash(self.node_secret, b"allmydata_client_cancel_secret_v1")
 
 
 @frozen(slots=False)

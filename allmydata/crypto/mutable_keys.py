@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.serialization import (
 from allmydata.crypto.aes import AES_CTR
 from allmydata.crypto.hashutil import (
     KEY_SIZE,
-    STORAGE_INDEX_SIZE,
     tagged_hash,
     tagged_pair_hash,
 )
+from allmydata.crypto.mutable_hashes import read_key_of, storage_index_of
 from allmydata.errors import BadHashError, NotMutableError
 
 KEY_BITS = 2048
@@ -66,14 +66,12 @@ class MutableKeys:
     @classmethod
     def from_write_key(cls, write_key: bytes) -> MutableKeys:
         """Return the keys of someone who may change the file."""
-        tag = b"allmydata_mutable_writekey_to_readkey_v1"
-        return cls(tagged_hash(tag, write_key, KEY_SIZE), write_key)
+        return cls(read_key_of(write_key), write_key)
 
     @cached_property
     def storage_index(self) -> bytes:
         """The 16 bytes under which servers know the file."""
-        tag = b"allmydata_mutable_readkey_to_storage_index_v1"
-        return tagged_hash(tag, self.read_key, STORAGE_INDEX_SIZE)
+        return storage_index_of(self.read_key)
 
     def data_key(self, salt: bytes) -> bytes:
         """Return the 16 bytes that encrypt what goes with *salt*.

@@ -7,7 +7,8 @@
     0x0c         D        share data
     0x0c + D     72 x n   leases
 
-    a lease:     4        owner number: 0 made by an allocation, 1 by add_lease
+    a lease:     4        owner number: whose it is; or 0 made by an allocation, 1 by
+                          add_lease, for somebody not known
                  32       renew secret
                  32       cancel secret
                  4        when it expires, in seconds since 1970
@@ -25,6 +26,7 @@ from hmac import compare_digest
 
 from attrs import evolve, field, frozen
 
+from allmydata.crypto.keys import FIRST_ACCOUNT
 from allmydata.errors import BadShareError
 
 HEADER = struct.Struct(">3L")
@@ -127,6 +129,10 @@ class Lease:
     def until(self, expires: int) -> Lease:
         """Return the lease renewed; it never ends earlier than before."""
         return evolve(self, expires=max(self.expires, min(expires, LARGEST)))
+
+    def of(self, owner: int) -> Lease:
+        """Return the lease as *owner*'s; a number that names nobody leaves it as it is."""
+        return self if owner < FIRST_ACCOUNT else evolve(self, owner=owner)
 
 
 def parse_leases(records: bytes) -> list[Lease]:

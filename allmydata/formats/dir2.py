@@ -102,7 +102,7 @@ def pack_facts(facts: Mapping[str, Any]) -> bytes:
 
 
 def seal_write_cap(keys: MutableKeys, cap: bytes) -> bytes:
-    """Return *cap*, which may be empty, for those eyes only that may change the directory."""
+    """Return *cap*, maybe empty, for those only who may change the directory."""
     tag = b"allmydata_dirnode_child_rwcap_to_salt_v1"
     salt = tagged_hash(tag, cap, SALT_SIZE)
     key = keys.child_key(salt)

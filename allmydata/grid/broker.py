@@ -1,29 +1,34 @@
 """Who is connected, and in which order a file sees them.
 
-A peer is known by its FURL, which names an RIClient.  It is asked for its storage
-service each time a connection is made; one that has none is no server and is not listed.
+A peer is known by its FURL, which names an RIClient, or an RIStorageServer where it was
+announced in the way of Tahoe-LAFS; both of one Tub are one peer.  An RIClient is asked for
+its storage service each time a connection is made; one that has none is no server and is
+not listed.
 Peers are never forgotten: each has a connection that keeps coming back.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
 from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from allmydata.coding.placement import permute
 from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ServerLostError, ServerRefusedError
+from allmydata.formats.announcement import Announcement
+from allmydata.formats.renewals import Renewal
 from allmydata.grid.remote import call, serves
 from allmydata.grid.server import StorageServerProxy, ask_version
 from allmydata.interfaces import RIClient, RIStorageServer
 from allmydata.util import base32
-from allmydata.util.deferreds import log_failure, start
+from allmydata.util.deferreds import as_deferred, log_failure, settle, start
 from allmydata.util.observer import Observers, WhenEnough
 
 log = Logger()
@@ -114,6 +119,7 @@ class StorageBroker(Service):
         self._secrets = secrets
         self._peers: dict[bytes, _Peer] = {}
         self._num_connected = WhenEnough()
+        self.drained: frozenset[str] = frozenset()
 
     # ---- who is there ------------------------------------------------------------------
 
@@ -138,11 +144,35 @@ class StorageBroker(Service):
         peers = [peer for peer in self._peers.values() if peer.offers_storage]
         return [_describe(peer) for peer in peers]
 
+    @as_deferred
+    async def renew(
+        self, storage_indexes: Sequence[bytes]
+    ) -> dict[StorageServerProxy, list[Renewal]]:
+        """Have every connected server keep its shares of these files for another month.
+
+        :return: by server, what became of each file; one that failed is left out
+        """
+        servers = self.connected()
+        told = await settle([one.renew_leases(storage_indexes) for one in servers])
+        for server, outcome in zip(servers, told, strict=True):
+            if isinstance(outcome, Failure):
+                why = outcome.getErrorMessage()
+                log.warn("{name} renewed nothing: {why}", name=server.name, why=why)
+        pairs = zip(servers, told, strict=True)
+        return {server: one for server, one in pairs if not isinstance(one, Failure)}
+
+    def drain(self, nodeids: Collection[str]) -> None:
+        """Give no new shares to servers of these node ids, and to all others again."""
+        self.drained = frozenset(nodeids)
+        for peer in self._peers.values():
+            peer.server.is_drained = peer.server.nodeid in self.drained
+
     # ---- getting to know them ----------------------------------------------------------
 
     def add_server(self, server: StorageServerProxy) -> None:
         """Take in a server that is connected already, such as one in this process."""
         self._peers[server.tubid] = _Peer(server)
+        server.is_drained = server.nodeid in self.drained
         self._changed()
 
     def add_peer(self, furl: bytes) -> None:
@@ -162,9 +192,21 @@ class StorageBroker(Service):
         peer = self._peers.get(tubid)
         if peer is None:
             peer = self._peers[tubid] = _Peer(StorageServerProxy(tubid, self._secrets))
+            peer.server.is_drained = peer.server.nodeid in self.drained
         peer.remember(text)
         if not peer.server.connected:
             self._look_for(peer)
+
+    def add_announced(self, told: Announcement) -> None:
+        """Find a server by its own announcement; one that is known already is the same."""
+        if not told.furl:
+            log.warn("a server that announces no FURL is left out")
+            return
+        self.add_peer(told.furl.encode("ascii"))
+        peer = self._peers.get(tubid_of(told.furl))
+        if peer is not None:
+            peer.server.announced = told
+            self._changed()
 
     def stopService(self) -> None:  # noqa: N802
         """Stop looking for peers."""
@@ -223,10 +265,12 @@ class StorageBroker(Service):
 
 
 async def _ask_for_storage(rref: Any) -> Any:
-    """Return the RemoteReference of a peer's RIStorageServer.
+    """Return the RemoteReference of a peer's RIStorageServer, which may be *rref* itself.
 
     :raises ServerRefusedError: it is no peer, or has no storage
     """
+    if serves(rref, RIStorageServer):
+        return rref
     if not serves(rref, RIClient):
         raise ServerRefusedError("not a peer", why="its FURL is not that of an RIClient")
     storage = await call(rref, "get_service", "storageserver")
@@ -239,7 +283,7 @@ def _describe(peer: _Peer) -> dict[str, Any]:
     server = peer.server
     return {
         "nodeid": server.nodeid,
-        "nickname": server.version.nickname,
+        "nickname": server.nickname,
         "connection_status": peer.status(),
         "available_space": server.available_space,
         "version": server.version.application,
@@ -247,4 +291,6 @@ def _describe(peer: _Peer) -> dict[str, Any]:
         "shares_held": None,
         "readonly": server.readonly,
         "zone": server.zone,
+        "advisories": server.trust.num_damages,
+        "drained": server.is_drained,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -11,12 +11,19 @@ from twisted.logger import Logger
 
 from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ServerLostError, ServerRefusedError
+from allmydata.formats.announcement import Announcement
+from allmydata.formats.renewals import Renewal, pack_renewals, parse_answer
 from allmydata.grid.remote import call
+from allmydata.grid.trust import Trust
 from allmydata.util import base32
-from allmydata.util.deferreds import as_deferred
+from allmydata.util.deferreds import as_deferred, in_flight
 
 log = Logger()
 D = TypeVar("D")
+Parts = Sequence[tuple[int, int]]  # of a mutable share: offset, length
+SlotWrites = Mapping[
+    int, tuple[list[tuple[int, int, bytes, bytes]], list[tuple[int, bytes]], int | None]
+]
 
 STORAGE_V1 = b"http://allmydata.org/tahoe/protocols/storage/v1"
 OURS = b"allmydata-grid-v1"
@@ -24,6 +31,9 @@ UNKNOWN_MAX_SHARE_SIZE = 2**32 - 1  # of a server that can't say (docs/protocols
 OLD_MAX_WRITE = 400_000  # bytes in one call to a bucket of the seed's age
 MAX_WRITE = 1_000_000  # and of today's: they take more, but this is as fast
 UNNAMED = ("", "<unspecified>")  # nicknames of servers whose owner chose none
+RENEWED_AT_ONCE = 2000  # files in one message: as many secrets are worked out at a stretch
+MESSAGES_IN_FLIGHT = 2  # of those, to one server
+CALLS_IN_FLIGHT = 32  # to a server that takes one file in a message
 LONGEST_NAME = 100  # characters kept of what a server calls itself
 
 
@@ -42,6 +52,7 @@ class ServerVersion:
     zone: str = ""
     readonly: bool = False
     max_write: int = OLD_MAX_WRITE
+    batched_leases: int = 0  # files whose leases it renews in one call; 0: none
 
     @classmethod
     def parse(cls, answer: object) -> ServerVersion:
@@ -59,6 +70,7 @@ class ServerVersion:
             zone=_text(ours.get(b"zone")),
             readonly=ours.get(b"readonly") is True,
             max_write=MAX_WRITE if v1 else OLD_MAX_WRITE,
+            batched_leases=_size(ours.get(b"batched-leases"), 0),
         )
 
 
@@ -89,6 +101,9 @@ class StorageServerProxy:
     tubid: bytes
     _secrets: LeaseSecrets = field(repr=False)
     version: ServerVersion = ServerVersion()
+    announced: Announcement | None = None  # its own words, where it signed any
+    trust: Trust = field(factory=Trust, init=False)
+    is_drained: bool = field(default=False, init=False)  # it shall hold nothing any more
     _rref: Any = field(default=None, init=False, repr=False)  # to an RIStorageServer
     _canary: Canary = field(factory=Canary, init=False, repr=False)
     _heard: float | None = field(default=None, init=False)
@@ -116,7 +131,7 @@ class StorageServerProxy:
     @property
     def seed(self) -> bytes:
         """What gives the server its place in the permuted ring (decision 16)."""
-        return self.tubid
+        return (self.announced.seed if self.announced else b"") or self.tubid
 
     @property
     def nodeid(self) -> str:
@@ -126,8 +141,14 @@ class StorageServerProxy:
     @property
     def name(self) -> str:
         """What to call it when talking to people."""
-        nickname = self.version.nickname
+        nickname = self.nickname
         return nickname if nickname not in UNNAMED else self.nodeid[:8]
+
+    @property
+    def nickname(self) -> str:
+        """What its owner calls it; may be empty."""
+        announced = _text(self.announced.nickname) if self.announced else ""
+        return self.version.nickname or announced
 
     @property
     def zone(self) -> str:
@@ -136,8 +157,8 @@ class StorageServerProxy:
 
     @property
     def readonly(self) -> bool:
-        """Tell whether it takes no new shares."""
-        return self.version.readonly
+        """Tell whether it takes no new shares, or shall get none."""
+        return self.is_drained or self.version.readonly
 
     @property
     def max_share_size(self) -> int:
@@ -176,8 +197,7 @@ class StorageServerProxy:
         already, writers = await self._call(
             "allocate_buckets",
             storage_index,
-            self._secrets.renewal(storage_index, self.tubid),
-            self._secrets.cancel(storage_index, self.tubid),
+            *self._lease(storage_index),
             set(sharenums),
             allocated_size,
             self._canary,
@@ -199,16 +219,113 @@ class StorageServerProxy:
         return dict(await self._call("get_buckets", storage_index))
 
     @as_deferred
+    async def add_lease(self, storage_index: bytes) -> None:
+        """Have it keep every share it has of a file for another month.
+
+        :raises ServerLostError, ServerRefusedError: it won't
+        """
+        await self._call("add_lease", storage_index, *self._lease(storage_index))
+
+    @as_deferred
+    async def renew_leases(self, storage_indexes: Sequence[bytes]) -> list[Renewal]:
+        """Have it keep its shares of many files for another month.
+
+        :return: what became of each, in order; a server too old for that many at once is
+            asked one by one, and does not tell
+        :raises ServerLostError, ServerRefusedError: it won't
+        """
+        at_once = min(self.version.batched_leases, RENEWED_AT_ONCE)
+        if not at_once:
+            return await self._renew_one_by_one(storage_indexes)
+        parts = [
+            storage_indexes[i : i + at_once]
+            for i in range(0, len(storage_indexes), at_once)
+        ]
+        told = await in_flight(parts, self._renew, MESSAGES_IN_FLIGHT)
+        return [one for part in told for one in part]
+
+    async def _renew(self, storage_indexes: Sequence[bytes]) -> list[Renewal]:
+        packed = pack_renewals((one, *self._lease(one)) for one in storage_indexes)
+        answer = await self._call("renew_leases", packed, self._canary)
+        try:
+            return parse_answer(answer, len(storage_indexes))
+        except ValueError as e:
+            raise ServerRefusedError(
+                f"{self.name} does not tell what it renewed", why=str(e)
+            ) from e
+
+    async def _renew_one_by_one(self, storage_indexes: Sequence[bytes]) -> list[Renewal]:
+        async def add(storage_index: bytes) -> Renewal:
+            try:
+                await self.add_lease(storage_index)
+            except ServerRefusedError:
+                return Renewal.NO_SPACE
+            return Renewal.UNTOLD
+
+        return await in_flight(storage_indexes, add, CALLS_IN_FLIGHT)
+
+    @as_deferred
+    async def read_slots(
+        self, storage_index: bytes, shnums: Collection[int], parts: Parts
+    ) -> dict[int, list[bytes]]:
+        """Return the same parts of each of some mutable shares of a file, by number.
+
+        :param shnums: their numbers; none for all that it has
+        :param parts: offset and length of each; less comes where the share ends
+        :raises ServerLostError, ServerRefusedError: it won't
+        """
+        asked = list(parts)
+        told = await self._call("slot_readv", storage_index, sorted(shnums), asked)
+        return self._check_parts(told, asked)
+
+    @as_deferred
+    async def write_slots(
+        self, storage_index: bytes, enabler: bytes, writes: SlotWrites, parts: Parts
+    ) -> tuple[bool, dict[int, list[bytes]]]:
+        """Change mutable shares, all of them if they are as they are believed to be.
+
+        :param enabler: the write enabler of that server
+        :param writes: by share number what must be there as (offset, length, ``b"eq"``,
+            bytes), what to write as (offset, bytes), and where to cut it off, or None
+        :return: whether it was done, and *parts* of each share that was there before
+        :raises ServerLostError: nobody knows whether it was done
+        :raises ServerRefusedError: it won't
+        """
+        secrets = (enabler, *self._lease(storage_index))
+        name, asked = "slot_testv_and_readv_and_writev", list(parts)
+        done, told = await self._call(name, storage_index, secrets, dict(writes), asked)
+        return bool(done), self._check_parts(told, asked)
+
+    def _check_parts(
+        self, told: dict[int, list[bytes]], asked: list[tuple[int, int]]
+    ) -> dict[int, list[bytes]]:
+        for parts in told.values():
+            fits = len(parts) == len(asked)
+            if not fits or any(len(p) > n for p, (_, n) in zip(parts, asked, strict=True)):
+                raise ServerRefusedError(
+                    f"{self.name} does not answer what it was asked",
+                    why="it sends other parts of a share",
+                )
+        return told
+
+    def _lease(self, storage_index: bytes) -> tuple[bytes, bytes]:
+        """Return the secrets of this client's lease there."""
+        return (
+            self._secrets.renewal(storage_index, self.tubid),
+            self._secrets.cancel(storage_index, self.tubid),
+        )
+
+    @as_deferred
     async def advise_corrupt_share(
-        self, storage_index: bytes, shnum: int, reason: str
+        self, storage_index: bytes, shnum: int, reason: str, *, is_mutable: bool = False
     ) -> None:
         """Tell its owner that share *shnum* has gone bad.
 
         :param reason: what was seen; never a cap or key
         :raises ServerLostError, ServerRefusedError: it does not listen
         """
-        text = reason.encode("utf-8")
-        await self._call("advise_corrupt_share", b"immutable", storage_index, shnum, text)
+        kind, text = b"mutable" if is_mutable else b"immutable", reason.encode("utf-8")
+        await self._call("advise_corrupt_share", kind, storage_index, shnum, text)
 
     async def _call(self, name: str, *args: Any) -> Any:
         if self._rref is None:

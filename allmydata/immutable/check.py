@@ -6,12 +6,12 @@ server what it holds, and to believe it; to *verify* is to read all it holds too
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredSemaphore, TimeoutError
+from twisted.internet.defer import DeferredSemaphore, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -19,10 +19,16 @@ from allmydata.coding.placement import happiness
 from allmydata.coding.survival import num_readable, spare_servers
 from allmydata.errors import BadCapError, CorruptError, GridError
 from allmydata.grid.broker import StorageBroker
+from allmydata.grid.patience import GIVE_UP_S
 from allmydata.grid.server import StorageServerProxy as Server
-from allmydata.immutable.patience import GIVE_UP_S
 from allmydata.immutable.verify import Damage, ShareCheck
-from allmydata.uri import CHKFileURI, CHKFileVerifierURI, LiteralFileURI, from_string
+from allmydata.uri import (
+    Cap,
+    CHKFileURI,
+    CHKFileVerifierURI,
+    LiteralFileURI,
+    from_string,
+)
 from allmydata.util import base32
 from allmydata.util.deferreds import (
     Workers,
@@ -35,6 +41,8 @@ from allmydata.util.deferreds import (
 )
 
 AT_ONCE = 4  # shares of one file that are read together
+DOUBT_S = 60.0  # a server that did not answer is given less time this long
+SHORT_S = 1.0  # namely this
 
 Found = dict[Server, dict[int, Any]]  # RemoteReferences of RIBucketReaders
 
@@ -91,8 +99,8 @@ class CheckReport:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether all shares are there, and none is bad."""
-        return self.is_literal or (self.num_good >= self.total and not self.damages)
+        """Whether every share is there and good; there may be bad copies beside."""
+        return self.is_literal or self.num_good >= self.total
 
     @property
     def is_recoverable(self) -> bool:
@@ -124,27 +132,32 @@ class Checker(Service):
         self._workers = workers
         self._clock = clock
         self._happy = happy
+        self._doubted_until: dict[bytes, float] = {}
 
     @as_deferred
-    async def check(self, uri: str, verify: bool = False) -> CheckReport:
+    async def check(
+        self, uri: str, verify: bool = False, *, add_lease: bool = False
+    ) -> CheckReport:
         """Look at the file named by *uri*: a read or verify capability, or a literal.
 
         :param verify: whether to read every byte of every share
+        :param add_lease: whether to have this node's leases renewed where shares are
         :raises BadCapError: it is no such capability
         """
-        cap = from_string(uri)
+        cap = verify_cap_of(uri)
         if isinstance(cap, LiteralFileURI):
-            return CheckReport("", 0, 0, 0, len(cap.data), was_verified=verify)
-        if isinstance(cap, CHKFileURI):
-            cap = cap.get_verify_cap()
-        if not isinstance(cap, CHKFileVerifierURI):
-            raise BadCapError("only files can be checked by themselves")
-        return (await self.survey(cap, verify=verify)).report
+            return literal_report(cap, verify)
+        return (await self.survey(cap, verify=verify, add_lease=add_lease)).report
 
-    async def survey(self, cap: CHKFileVerifierURI, *, verify: bool) -> Survey:
+    async def survey(
+        self, cap: CHKFileVerifierURI, *, verify: bool, add_lease: bool = False
+    ) -> Survey:
         """Return the report, with what a repair would go on with."""
         servers = self._broker.for_index(cap.storage_index)
         found, silent = await self._ask(cap, servers)
+        if add_lease:
+            holders = [server for server, shares in found.items() if shares]
+            await renew_leases(holders, cap.storage_index, self._clock)
         damages: list[Damage] = []
         if verify:
             damages = await self._verify(cap, found, silent)
@@ -180,8 +193,19 @@ class Checker(Service):
             if not isinstance(shares, Failure)
         }, silent
 
-    def _get(self, server: Server, cap: CHKFileVerifierURI) -> Deferred[dict[int, Any]]:
-        return timeout(server.get_buckets(cap.storage_index), GIVE_UP_S, self._clock)
+    @as_deferred
+    async def _get(self, server: Server, cap: CHKFileVerifierURI) -> dict[int, Any]:
+        now = self._clock.seconds()
+        is_doubted = now < self._doubted_until.get(server.tubid, now)
+        limit = min(SHORT_S, GIVE_UP_S) if is_doubted else GIVE_UP_S
+        try:
+            asking = server.get_buckets(cap.storage_index)
+            shares = await timeout(asking, limit, self._clock)
+        except TimeoutError:
+            self._doubted_until[server.tubid] = self._clock.seconds() + DOUBT_S
+            raise
+        self._doubted_until.pop(server.tubid, None)
+        return shares
 
     async def _verify(
         self, cap: CHKFileVerifierURI, found: Found, silent: dict[Server, str]
@@ -196,7 +220,7 @@ class Checker(Service):
                 await turn.run(start, check.run())
             except CorruptError as e:
                 damages.append(Damage(shnum, server.nodeid, e.message))
-                drop(server.advise_corrupt_share(cap.storage_index, shnum, e.message))
+                blame(server, cap.storage_index, shnum, e.message, self._clock)
             except Exception as e:
                 silent[server] = _reason(Failure(e))
                 found[server].pop(shnum, None)
@@ -204,6 +228,37 @@ class Checker(Service):
         pairs = [(s, i, rref) for s, held in found.items() for i, rref in held.items()]
         await gather(look(*pair) for pair in pairs)
         return sorted(damages, key=lambda damage: (damage.shnum, damage.nodeid))
+
+
+def verify_cap_of(uri: str) -> CHKFileVerifierURI | LiteralFileURI:
+    """Return what *uri* can be checked by.
+
+    :raises BadCapError: it is not the capability of a file
+    """
+    cap: Cap = from_string(uri)
+    if isinstance(cap, CHKFileURI):
+        return cap.get_verify_cap()
+    if isinstance(cap, CHKFileVerifierURI | LiteralFileURI):
+        return cap
+    raise BadCapError("only files can be checked by themselves")
+
+
+def literal_report(cap: LiteralFileURI, verify: bool) -> CheckReport:
+    """Return what is to be said of a file that lies in its capability."""
+    return CheckReport("", 0, 0, 0, len(cap.data), was_verified=verify)
+
+
+def blame(server: Server, index: bytes, shnum: int, why: str, clock: IReactorTime) -> None:
+    """Take note that *server* gave a bad share, and tell its owner."""
+    server.trust.lose(clock.seconds())
+    drop(server.advise_corrupt_share(index, shnum, why))
+
+
+async def renew_leases(
+    servers: Iterable[Server], index: bytes, clock: IReactorTime
+) -> None:
+    """Have this node's leases renewed; a server that does not is asked again next time."""
+    await settle(timeout(one.add_lease(index), GIVE_UP_S, clock) for one in servers)
 
 
 def _reason(failure: Failure) -> str:

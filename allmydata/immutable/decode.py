@@ -145,6 +145,8 @@ class ShareFetcher:
         self.on_bad: Callable[[int, Any, str], None] = lambda *_: None
         self.on_slow: Callable[[Any], None] = lambda _: None
         self.transfer = unrecorded()
+        self.extension = b""  # as it was sealed, once a share was opened
+        self.layout_versions: set[int] = set()  # of the shares opened
 
     @property
     def file(self) -> FileVerifier:
@@ -279,7 +281,8 @@ class ShareFetcher:
         else:
             if pair in wait.asked:
                 wait.good[pair] = blocks
-                self.transfer.got(pair[1], len(blocks), sum(map(len, blocks)))
+                segments = batch.segments if batch else range(0)
+                self.transfer.got(pair[1], segments, sum(map(len, blocks)))
                 wait.slowest_s = max(wait.slowest_s, self._clock.seconds() - began)
         wait.asked.pop(pair, None)
         wait.events.put(None)
@@ -315,6 +318,7 @@ class ShareFetcher:
         self._take_extension(await reader.get_uri_extension())
         verifier = ShareVerifier(self.file, pair[0])
         verifier.take_chain(dict(await reader.get_share_hashes()))
+        self.layout_versions.add(reader.layout.version)
         return OpenShare(reader, verifier)
 
     def _take_extension(self, block: bytes) -> None:
@@ -322,6 +326,7 @@ class ShareFetcher:
         if uri_extension_hash(block) != cap.uri_extension_hash:
             raise BadHashError("the URI extension does not match the capability")
         if self._file is None:
+            self.extension = block
             k, n, size = cap.needed_shares, cap.total_shares, cap.size
             told = Extension.parse(block, k=k, n=n, size=size)
             geometry = Geometry(size, k, n, told.segment_size)

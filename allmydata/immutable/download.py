@@ -16,10 +16,10 @@ from zope.interface import implementer
 
 from allmydata.errors import BadCapError, CancelledError, NotCapableError, UsageError
 from allmydata.grid.broker import StorageBroker
+from allmydata.grid.patience import Doubts
 from allmydata.grid.server import StorageServerProxy
 from allmydata.immutable.decode import Batches, ShareFetcher
 from allmydata.immutable.locate import ShareLocator
-from allmydata.immutable.patience import Doubts
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.immutable.transfers import Transfer, Transfers
 from allmydata.interfaces import IDecoder, IDownloader
@@ -126,18 +126,19 @@ class Downloader(Service):
     ) -> None:
         await self._wait_for_servers(cap.needed_shares)
         servers = self._broker.for_index(cap.storage_index)
-        servers.sort(key=lambda server: self._doubts.about(server.tubid))
+        now = self._clock.seconds()
+        servers.sort(key=lambda s: self._doubts.about(s.tubid) or s.trust.is_low(now))
         locator = ShareLocator(
             servers,
             cap.storage_index,
             self._clock,
-            lambda server, rrefs: fetcher.add_all(server, rrefs),
+            lambda server, rrefs: _offer(fetcher, server, rrefs, self._clock.seconds()),
             lambda: fetcher.news(),
         )
         fetcher = ShareFetcher(cap, self._workers, self._clock, locator.ask, _name)
         fetcher.on_slow = lambda server: self._doubts.raise_about(server.tubid)
         fetcher.transfer = transfer
-        fetcher.on_bad = _Advisor(cap.storage_index).advise
+        fetcher.on_bad = _Advisor(cap.storage_index, self._clock).advise
         try:
             await deliver(fetcher, target, span)
         finally:
@@ -159,7 +160,7 @@ async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:
         return
     first, last = (at // geometry.segment_size for at in (span.start, span.end - 1))
     todo, transfer = Batches(geometry, first, last), fetcher.transfer
-    transfer.num_segments = last + 1 - first
+    transfer.first_segment, transfer.num_segments = first, last + 1 - first
 
     async def begin(i: int) -> Deferred[list[bytes]]:
         return start(fetcher.fetch(todo[i]))
@@ -189,6 +190,16 @@ def _tell(failure: Failure, target: Any) -> Failure:
     return failure
 
 
+def _offer(
+    fetcher: ShareFetcher, server: StorageServerProxy, rrefs: Mapping[int, Any], now: float
+) -> None:
+    """Take note of the shares of *server*; others are preferred if it gave bad ones."""
+    fetcher.add_all(server, rrefs)
+    if server.trust.is_low(now):
+        for shnum in rrefs:
+            fetcher.chooser.slow(shnum, server)
+
+
 def _name(server: StorageServerProxy) -> str:
     return server.name
 
@@ -198,9 +209,11 @@ class _Advisor:
     """Tells servers of shares of theirs that have gone bad."""
 
     storage_index: bytes
+    clock: IReactorTime
 
     def advise(self, shnum: int, server: StorageServerProxy, why: str) -> None:
         log.warn("share {shnum} on {server} is bad", shnum=shnum, server=server.name)
+        server.trust.lose(self.clock.seconds())
         drop(server.advise_corrupt_share(self.storage_index, shnum, why))
 
 

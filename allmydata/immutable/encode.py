@@ -22,7 +22,8 @@ from allmydata.coding.erasure import coder
 from allmydata.coding.geometry import DEFAULT_MAX_SEGMENT_SIZE, Geometry, check_counts
 from allmydata.coding.hashing import EncodedSegment, FileHashes, FileSeals, encode_segment
 from allmydata.crypto.hashutil import uri_extension_hash
-from allmydata.errors import GridError, NotEnoughServersError
+from allmydata.errors import CorruptError, GridError, NotEnoughServersError
+from allmydata.formats.extension import Extension
 from allmydata.grid.shape import ShareShape
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.immutable.transfers import Transfer, unrecorded
@@ -65,6 +66,7 @@ class Encoder:
         self.still_happy = still_happy or (lambda left: len(left) >= self._params[1])
         self._size: int | None = None
         self._geometry: Geometry | None = None
+        self._seal = b""
         self._source: Any = None
         self._storage_index: bytes | None = None
         self._writers: dict[int, Any] = {}
@@ -84,6 +86,16 @@ class Encoder:
         self._unfixed()
         check_counts(params[0], params[2])
         self._params = params
+
+    def set_original(self, geometry: Geometry, extension: bytes) -> None:
+        """Make shares of a file that is stored already, bit for bit those it has.
+
+        :param geometry: of that file, whatever is usual today
+        :param extension: its URI extension, of which the hash was checked
+        """
+        self._unfixed()
+        self._params = geometry.k, self._params[1], geometry.n
+        self._size, self._geometry, self._seal = geometry.size, geometry, extension
 
     def _unfixed(self) -> None:
         if self._geometry is not None:
@@ -149,9 +161,7 @@ class Encoder:
         try:
             self._check_happy()
             seals = await self._send_segments()
-            shape = ShareShape(self.geometry)
-            roots = seals.crypttext_tree.root, seals.share_tree.root
-            extension = shape.pack_extension(seals.crypttext_hash, *roots)
+            extension = self._extension(seals)
             await self._send_seals(seals, extension)
             await self._each(lambda _, writer: writer.close())
         except BaseException:
@@ -160,6 +170,20 @@ class Encoder:
             raise
         geometry = self.geometry
         return uri_extension_hash(extension), geometry.k, geometry.n, geometry.size
+
+    def _extension(self, seals: FileSeals) -> bytes:
+        """Return the URI extension, after a look whether it still fits.
+
+        :raises CorruptError: other shares than the original ones were made
+        """
+        roots = seals.crypttext_tree.root, seals.share_tree.root
+        if not self._seal:
+            return ShareShape(self.geometry).pack_extension(seals.crypttext_hash, *roots)
+        g = self.geometry
+        told = Extension.parse(self._seal, k=g.k, n=g.n, size=g.size)
+        if (told.crypttext_root_hash, told.share_root_hash) != roots:
+            raise CorruptError("the shares made anew are not those that were stored")
+        return self._seal
 
     def get_shares_placed(self) -> set[int]:
         """Return the share numbers whose writers have not failed."""
@@ -188,7 +212,7 @@ class Encoder:
             await hashing
             for shnum in self._writers:
                 holder = self._holders.get(shnum, shnum)
-                self._transfer.got(holder, 1, len(blocks[shnum]))
+                self._transfer.got(holder, range(segnum, segnum + 1), len(blocks[shnum]))
             self._transfer.advance(geometry.segment_bytes(segnum))
 
         depth = 2 * self._workers.num_threads + 2

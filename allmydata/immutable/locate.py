@@ -9,8 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from allmydata.errors import GridError
+from allmydata.grid.patience import GIVE_UP_S
 from allmydata.grid.server import StorageServerProxy as Server
-from allmydata.immutable.patience import GIVE_UP_S
 from allmydata.util.deferreds import drop, start, timeout
 
 AT_ONCE = 10  # servers asked together; more are asked when these don't suffice

@@ -21,10 +21,10 @@ from twisted.internet.interfaces import IReactorTime
 from allmydata.coding.placement import Placement, happiness, plan
 from allmydata.errors import GridError, NotEnoughServersError
 from allmydata.grid.buckets import WriteBucketProxy, write_size_for
+from allmydata.grid.patience import Doubts, Questions
 from allmydata.grid.remote import call
 from allmydata.grid.server import StorageServerProxy as Server
 from allmydata.grid.shape import ShareShape
-from allmydata.immutable.patience import Doubts, Questions
 from allmydata.util.deferreds import drop, settle, start
 
 MOST_ROUNDS = 10
@@ -109,8 +109,9 @@ class ShareholderFinder:
         """Place all shares, given what is held and what room was given."""
         n = self.shape.geometry.n
         writable = [s for s in candidates if s not in self._closed]
-        # the first n are enough; of those, one that was silent lately comes last
-        writable.sort(key=lambda s: self.doubts.about(s.tubid))
+        # the first n are enough; one that was silent or gave bad shares lately comes last
+        now = self.clock.seconds()
+        writable.sort(key=lambda s: self.doubts.about(s.tubid) or s.trust.is_low(now))
         closed = [s for s in candidates if s in self._closed]
         held = {server: set(shares) for server, shares in self._held.items()}
         for shnum, (server, _) in self._rooms.items():
@@ -149,16 +150,24 @@ class ShareholderFinder:
             for s, shares in asking.items()
         )
         questions.ask((s, s.get_buckets(self.storage_index)) for s in first)
-        await questions.wait(_return_room)
+        try:
+            await questions.wait(_return_room)
+        except BaseException:
+            self._take_rooms(questions.answers)  # to be given back with the others
+            raise
         self._take(questions, asking)
 
+    def _take_rooms(self, answers: Mapping[Server, Any]) -> None:
+        for server, answer in answers.items():
+            for shnum, rref in _parts(answer)[1].items():
+                self._rooms[shnum] = (server, rref)
+
     def _take(self, questions: Questions[Server], asking: dict[Server, set[int]]) -> None:
+        self._take_rooms(questions.answers)
         for server, answer in questions.answers.items():
             self.doubts.drop_about(server.tubid)
             already, rooms = _parts(answer)
             self._held.setdefault(server, set()).update(already)
-            for shnum, rref in rooms.items():
-                self._rooms[shnum] = (server, rref)
             if asking.get(server, set()) - already - rooms.keys():
                 self._closed[server] = "has no room"
                 self.was_refused = True

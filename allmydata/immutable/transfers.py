@@ -23,6 +23,7 @@ from allmydata.util import base32
 
 RECENT = 100
 PREFIX = 5  # letters of a storage index: enough to tell files apart, not to find one
+COLUMNS = 64  # of a picture, at most
 RUNNING = "running"
 DONE = "done"
 
@@ -46,8 +47,9 @@ class Part:
     num_bytes: int = 0
     replaced_by: int | None = None  # the number of that share
     why: str = ""
+    cells: int = 0  # bit i: blocks of column i were given or taken
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self, columns: int) -> dict[str, Any]:
         """Return everything."""
         return {
             "name": self.name,
@@ -56,6 +58,7 @@ class Part:
             "shares": self.shares,
             "segments": self.num_segments,
             "bytes": self.num_bytes,
+            "cells": f"{self.cells:0{columns}b}"[::-1] if columns else "",
             "replaced_by": self.replaced_by,
             "why": self.why,
         }
@@ -78,6 +81,7 @@ class Transfer:
     began: float = field(init=False)
     ended: float | None = None
     outcome: str = RUNNING
+    first_segment: int = 0
     num_segments: int = 0
     num_bytes: int = 0  # of the file, done
     _parts: dict[Any, Part] = field(factory=dict)
@@ -103,15 +107,17 @@ class Transfer:
                 left.state, left.replaced_by = "replaced", shnum
         self._changed(self)
 
-    def got(self, holder: Any, num_segments: int, num_bytes: int) -> None:
-        """Hear that *holder* gave or took blocks of so many segments.
+    def got(self, holder: Any, segments: range, num_bytes: int) -> None:
+        """Hear that *holder* gave or took blocks of these segments.
 
         Nobody is told of it before :meth:`advance`.
         """
         part = self._part(holder)
         part.state = "active"
-        part.num_segments += num_segments
+        part.num_segments += len(segments)
         part.num_bytes += num_bytes
+        for column in {self._column(segnum) for segnum in segments}:
+            part.cells |= 1 << column
 
     def advance(self, num_bytes: int) -> None:
         """Hear that so many bytes more of the file are done."""
@@ -138,6 +144,15 @@ class Transfer:
             part = self._parts[holder] = Part(name, getattr(holder, "nodeid", ""))
         return part
 
+    @property
+    def num_columns(self) -> int:
+        """How many columns a picture of it has; a column stands for a segment or more."""
+        return min(self.num_segments, COLUMNS)
+
+    def _column(self, segnum: int) -> int:
+        at = segnum - self.first_segment
+        return max(0, at * self.num_columns // max(1, self.num_segments))
+
     # ---- what others ask -----------------------------------------------------------------
 
     def as_json(self) -> dict[str, Any]:
@@ -154,7 +169,7 @@ class Transfer:
             "ended": self.ended,
             "seconds": round(until - self.began, 3),
             "outcome": self.outcome,
-            "servers": [part.as_json() for part in self._parts.values()],
+            "servers": [part.as_json(self.num_columns) for part in self._parts.values()],
         }
 
 

@@ -20,10 +20,10 @@ from allmydata.errors import (
     UsageError,
 )
 from allmydata.grid.broker import StorageBroker
+from allmydata.grid.patience import Doubts
 from allmydata.grid.shape import ShareShape
 from allmydata.immutable.encode import Encoder
 from allmydata.immutable.encrypt import EncryptedUploadable
-from allmydata.immutable.patience import Doubts
 from allmydata.immutable.shareholders import ShareholderFinder
 from allmydata.immutable.transfers import Transfer, Transfers
 from allmydata.interfaces import IUploader

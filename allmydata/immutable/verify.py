@@ -27,8 +27,8 @@ from allmydata.crypto.hashutil import uri_extension_hash
 from allmydata.errors import BadHashError, BadShareError
 from allmydata.formats.extension import Extension
 from allmydata.grid.buckets import MAX_READ, ReadBucketProxy, open_share
+from allmydata.grid.patience import GIVE_UP_S
 from allmydata.grid.shape import ShareShape
-from allmydata.immutable.patience import GIVE_UP_S
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.uri import CHKFileVerifierURI
 from allmydata.util.deferreds import Workers, start, timeout

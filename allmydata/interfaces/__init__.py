@@ -21,6 +21,7 @@ from allmydata.interfaces.files import (
     IDownloadTarget,
     IEncryptedUploadable,
     IFileNode,
+    IMutableFileNode,
     IUploadable,
     IUploader,
 )
@@ -29,10 +30,11 @@ from allmydata.interfaces.storage import (
     HASH_SIZE,
     MAX_BUCKETS,
     MAX_SHARE_DATA,
+    MAX_SLOT_DATA,
     IStorageBucketReader,
     IStorageBucketWriter,
 )
-from allmydata.interfaces.uri import IURI, IDirnodeURI, IFileURI
+from allmydata.interfaces.uri import IURI, IDirnodeURI, IFileURI, IMutableFileURI
 from allmydata.interfaces.vdrive import IDirectoryNode, IVirtualDrive
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
         RIControlClient,
         RIIntroducer,
         RIIntroducerClient,
+        RIIntroducerSubscriberClient_v2,
         RIMutableDirectoryNode_,
         RIStorageServer,
         RIVirtualDriveServer,
@@ -81,6 +84,7 @@ __all__ = [
     "IURI",
     "MAX_BUCKETS",
     "MAX_SHARE_DATA",
+    "MAX_SLOT_DATA",
     "URI",
     "AnyNode_",
     "DirectoryNode_",
@@ -101,6 +105,8 @@ __all__ = [
     "IEncryptedUploadable",
     "IFileNode",
     "IFileURI",
+    "IMutableFileNode",
+    "IMutableFileURI",
     "IStorageBucketReader",
     "IStorageBucketWriter",
     "IUploadable",
@@ -117,6 +123,7 @@ __all__ = [
     "RIControlClient",
     "RIIntroducer",
     "RIIntroducerClient",
+    "RIIntroducerSubscriberClient_v2",
     "RIMutableDirectoryNode_",
     "RIStorageServer",
     "RIVirtualDriveServer",

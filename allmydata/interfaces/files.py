@@ -221,3 +221,50 @@ class IFileNode(Interface):
 
         :return: None for a file held whole in its capability, which no server stores
         """
+
+
+class IMutableFileNode(Interface):
+    """One file on the grid whose content can change, as an object."""
+
+    def download(target: IDownloadTarget) -> Deferred[Any]:
+        """Bring the newest version to *target*; fires with what its ``finish`` returns."""
+
+    def download_to_data() -> Deferred[bytes]:
+        """Return the whole content, held in memory."""
+
+    def read(target: Any, offset: int, size: int | None) -> Deferred[Any]:
+        """Bring a part of one version to *target*.
+
+        :param size: bytes; None: up to the end
+        """
+
+    def overwrite(data: bytes) -> Deferred[None]:
+        """Make *data* the content.
+
+        :raises NotMutableError: this node only reads the file
+        :raises UncoordinatedWriteError: somebody else writes it
+        """
+
+    def update(data: bytes, offset: int) -> Deferred[None]:
+        """Write *data* at *offset*, with zeros before it where the file is shorter."""
+
+    def modify(change: Callable[[bytes], bytes | None]) -> Deferred[None]:
+        """Make the content what *change* makes of it; again, if others write meanwhile.
+
+        :param change: takes the content and returns the new one, or None to leave it
+        """
+
+    def get_size() -> Deferred[int]:
+        """Return the bytes of the newest version; servers are asked."""
+
+    def is_readonly() -> bool:
+        """Return whether this node can't change the file."""
+
+    def get_uri() -> str:
+        """Return the strongest capability held."""
+
+    def get_immutable_uri() -> str:
+        """Return the capability that only reads."""
+
+    def get_refresh_capability() -> str:
+        """Return the weakest capability: to check the file, not to read it."""

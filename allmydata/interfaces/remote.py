@@ -12,9 +12,11 @@ The interfaces are those the project was given, as of 2007.  What differs, and w
   ``RIBucketWriter``, ``RIBucketReader`` and ``RIIntroducer`` carry the remote names of
   Tahoe-LAFS 1.20, since foolscap allows one interface to a name and one to an object, and
   they take its calls beside the older ones: ``get_version``, ``add_lease``,
-  ``advise_corrupt_share``, ``abort``.
+  ``advise_corrupt_share``, ``abort``, ``slot_readv``,
+  ``slot_testv_and_readv_and_writev``, ``publish_v2``, ``subscribe_v2``.
 * **Bounded differently.**  256 buckets instead of 200, because a code may make 256
   shares; 16 MiB in a call instead of 400,000 bytes, because a call costs a round trip;
+  256 MiB for each part of a mutable share, which is changed in one call or not at all;
   offsets of 8 bytes, where ``int`` meant 4 and means 1024 today; 1000 bytes for a
   capability instead of 300, because a FURL inside may have many hints; at most 10,000
   FURLs in a call to ``new_peers``, where there was no limit.
@@ -43,7 +45,13 @@ from foolscap.api import (
 )
 from foolscap.schema import ByteStringConstraint, UnicodeConstraint
 
-from allmydata.interfaces.storage import HASH_SIZE, MAX_BUCKETS, MAX_SHARE_DATA
+from allmydata.interfaces.storage import (
+    HASH_SIZE,
+    MAX_BUCKETS,
+    MAX_PARTS,
+    MAX_SHARE_DATA,
+    MAX_SLOT_DATA,
+)
 
 Hash = ByteStringConstraint(maxLength=HASH_SIZE, minLength=HASH_SIZE)
 Nodeid = ByteStringConstraint(maxLength=20, minLength=20)  # a Tub id: SHA-1, binary
@@ -64,13 +72,36 @@ Reason = ByteStringConstraint(maxLength=2**16)  # why a share is said to be corr
 Text = UnicodeConstraint(maxLength=1000)
 PathName = UnicodeConstraint(maxLength=4096)
 
-MAX_PEERS = 10_000  # FURLs in one call
+MAX_PEERS = 10_000  # FURLs or announcements in one call
 MAX_CHILDREN = 1000  # entries in one call or answer
+MAX_RENEWALS = 5000  # files whose leases are renewed in one call
+
+SlotData = ByteStringConstraint(maxLength=MAX_SLOT_DATA)
+ReadVector = ListOf(TupleOf(Offset, ReadSize), maxLength=MAX_PARTS)
+ReadAnswer = DictOf(ShareNumber, ListOf(SlotData, maxLength=MAX_PARTS), maxKeys=MAX_BUCKETS)
+TestVector = ListOf(  # offset, length, b"eq", what is to be there
+    TupleOf(Offset, ReadSize, ByteStringConstraint(maxLength=2), SlotData),
+    maxLength=MAX_PARTS,
+)
+WriteVector = ListOf(TupleOf(Offset, SlotData), maxLength=MAX_PARTS)
+TestAndWriteVectors = DictOf(
+    ShareNumber,
+    TupleOf(TestVector, WriteVector, ChoiceOf(None, Offset)),
+    maxKeys=MAX_BUCKETS,
+)
 
 SealedRow = TupleOf(  # key, name, write, read
     Hash, EncryptedThing, EncryptedThing, EncryptedThing
 )
+PackedRenewals = ByteStringConstraint(maxLength=MAX_RENEWALS * (16 + 32 + 32))
 PackedRows = ByteStringConstraint(maxLength=MAX_CHILDREN * (54 + 3 * 2000))
+
+ServiceName = ByteStringConstraint(maxLength=100)
+SignedAnnouncement = TupleOf(  # message, signature, key
+    ByteStringConstraint(maxLength=50_000),
+    ByteStringConstraint(maxLength=200),
+    ByteStringConstraint(maxLength=100),
+)
 
 RIMutableDirectoryNode_ = Any()
 FileNode_ = Any()
@@ -100,6 +131,16 @@ class RIIntroducerClient(RemoteInterface):
         return None
 
 
+class RIIntroducerSubscriberClient_v2(RemoteInterface):
+    """A node that wants to hear of servers, in the way of Tahoe-LAFS."""
+
+    __remote_name__ = "RIIntroducerSubscriberClient_v2.tahoe.allmydata.com"
+
+    def announce_v2(announcements=SetOf(SignedAnnouncement, maxLength=MAX_PEERS)):
+        """Hear of servers; some may be known already."""
+        return None
+
+
 class RIIntroducer(RemoteInterface):
     """Whoever tells the nodes of a grid of each other."""
 
@@ -113,6 +154,29 @@ class RIIntroducer(RemoteInterface):
 
         :param furl: the caller's own :class:`RIClient`; empty if it can't be reached, and
             then it is told to nobody
+        """
+        return None
+
+    def get_version():
+        """Return what the introducer can do: names of protocols, each with a dict."""
+        return DictOf(bytes, Any())
+
+    def publish_v2(announcement=SignedAnnouncement, canary=Referenceable):
+        """Have an announcement passed on; one that its key did not sign is dropped.
+
+        :param canary: not used
+        """
+        return None
+
+    def subscribe_v2(
+        subscriber=RIIntroducerSubscriberClient_v2,
+        service_name=ServiceName,
+        subscriber_info=DictOf(bytes, Any()),
+    ):
+        """Hear of all servers of a service, now and as they come.
+
+        :param service_name: ``storage``
+        :param subscriber_info: what the subscriber says of itself
         """
         return None
 
@@ -237,6 +301,18 @@ class RIStorageServer(RemoteInterface):
         """Renew a lease; an IndexError where there is none with that secret."""
         return None
 
+    def renew_leases(packed=PackedRenewals, canary=Referenceable):
+        """Renew or add leases for many files, in one message.
+
+        A server names this as ``batched-leases`` in ``get_version``, with the most files.
+        Both byte strings: :mod:`allmydata.formats.renewals`.
+
+        :param packed: of each file storage index, renew secret, cancel secret
+        :param canary: nothing is asked of it; its connection tells whose the leases are
+        :return: of each file a byte on how that went
+        """
+        return ByteStringConstraint(maxLength=MAX_RENEWALS)
+
     def cancel_lease(storage_index=StorageIndex, cancel_secret=LeaseCancelSecret):
         """End a lease, and with the last the share; an IndexError where there is none."""
         return None
@@ -244,6 +320,36 @@ class RIStorageServer(RemoteInterface):
     def get_buckets(storage_index=StorageIndex):
         """Return a reader for each share of one file that is here: ``{number: reader}``."""
         return DictOf(ShareNumber, RIBucketReader, maxKeys=MAX_BUCKETS)
+
+    def slot_readv(
+        storage_index=StorageIndex,
+        shares=ListOf(ShareNumber, maxLength=MAX_BUCKETS),
+        readv=ReadVector,
+    ):
+        """Return the same parts of each mutable share of one file: ``{number: parts}``.
+
+        What lies past the end of a share is left out.
+
+        :param shares: their numbers; none for all that are here
+        """
+        return ReadAnswer
+
+    def slot_testv_and_readv_and_writev(
+        storage_index=StorageIndex,
+        secrets=TupleOf(Hash, LeaseRenewSecret, LeaseCancelSecret),
+        tw_vectors=TestAndWriteVectors,
+        r_vector=ReadVector,
+    ):
+        """Write mutable shares if all of them are as they are believed to be, or none.
+
+        :param secrets: the first is the write enabler; another than the one that the
+            shares here were made with is refused
+        :param tw_vectors: of each share to write what is to be there, what to write, and
+            None, or where to cut it off; 0 deletes it
+        :param r_vector: parts of every share that was here before
+        :return: ``(whether it was written, {number: parts})``
+        """
+        return TupleOf(bool, ReadAnswer)
 
     def advise_corrupt_share(
         share_type=ByteStringConstraint(maxLength=100),

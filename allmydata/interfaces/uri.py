@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zope.interface import Interface
+from zope.interface import Attribute, Interface
 
 
 class IURI(Interface):
@@ -51,3 +51,12 @@ class IFileURI(Interface):
 
     def get_size() -> int:
         """Return the bytes of the file's plaintext; no server is asked."""
+
+
+class IMutableFileURI(Interface):
+    """A capability that reads a file whose content can change."""
+
+    format: str = Attribute("``SDMF``, of one segment, or ``MDMF``, of many.")
+    read_key: bytes = Attribute("16 bytes, from which what reads it follows.")
+    storage_index: bytes = Attribute("16 bytes under which servers know it.")
+    fingerprint: bytes = Attribute("32 bytes: a hash of the key that signs its versions.")

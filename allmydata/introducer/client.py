@@ -1,7 +1,9 @@
 """How a node finds the others: it says hello to an introducer and hears of its peers.
 
-What was heard is kept in a file, so that a node which starts while its introducer is
-down still finds the peers it knew.  Protocol: docs/protocols/introducer.md.
+An introducer of Tahoe-LAFS hears no hello: there the node publishes what it offers and
+subscribes to what others do, and at one of ours it does both.  What was heard is kept in
+files, so that a node which starts while its introducer is down still finds the peers it
+knew.  Protocol: docs/protocols/introducer.md.
 """
 
 from __future__ import annotations
@@ -18,7 +20,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from allmydata.errors import ServerLostError
+from allmydata.formats.announcement import STORAGE, Announcement
 from allmydata.interfaces import RIIntroducer, RIIntroducerClient
+from allmydata.introducer.server import GRID_V1, PROTOCOL_V2
+from allmydata.introducer.subscription import Canary, Hearsay, Listener
 from allmydata.util.deferreds import Gate, log_failure, settle, start, timeout
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
@@ -54,6 +59,7 @@ class IntroducerClient(Service):
     :param own_furl: of this node's RIClient; empty if nobody can connect to it
     :param connect: begins a connection that keeps coming back
     :param add_peer: is told each FURL that is heard
+    :param news: what publishes and subscribes in the way of Tahoe-LAFS, if anybody does
     """
 
     def __init__(
@@ -63,7 +69,9 @@ class IntroducerClient(Service):
         connect: Connect,
         add_peer: Callable[[bytes], None],
         cache: PeerCache,
+        news: NewsDesk | None = None,
     ) -> None:
+        self._news = news
         self.advice: Advice | None = None
         self._furl = furl
         self._own_furl = own_furl
@@ -79,6 +87,8 @@ class IntroducerClient(Service):
     def startService(self) -> None:  # noqa: N802
         """Begin to connect."""
         Service.startService(self)
+        if self._news:
+            self._news.hearsay.load()
         self._link = self._connect(self._furl, self._connected)
 
     def stopService(self) -> None:  # noqa: N802
@@ -136,7 +146,7 @@ class IntroducerClient(Service):
         self._is_connected.open()
         rref.notifyOnDisconnect(self._lost, rref)
         try:
-            await rref.callRemote("hello", self._ears, self._own_furl)
+            await self._join(rref)
         except (RemoteException, Violation):
             self._refused = "it answers our hello with an error"
             log.warn("introducer: {why}", why=self._refused)
@@ -145,10 +155,51 @@ class IntroducerClient(Service):
         else:
             log.info("connected to an introducer")
 
+    async def _join(self, rref: Any) -> None:
+        """Say hello to one of ours, publish and subscribe at one of Tahoe-LAFS, or both."""
+        speaks = await _protocols(rref)
+        if PROTOCOL_V2 not in speaks or GRID_V1 in speaks:
+            await rref.callRemote("hello", self._ears, self._own_furl)
+        if PROTOCOL_V2 in speaks and self._news:
+            await self._news.join(rref)
+
     def _lost(self, rref: Any) -> None:
         if self._rref is rref:
             self._rref = None
             self._is_connected.shut()
+
+
+async def _protocols(rref: Any) -> set[bytes]:
+    """Return the names of what an introducer speaks; the oldest can't say."""
+    try:
+        return set(await rref.callRemote("get_version"))
+    except (RemoteException, Violation):
+        return set()
+
+
+@define(eq=False)
+class NewsDesk:
+    """What a node publishes, and where it puts what it hears.
+
+    :param announcements: returns those to publish
+    :param info: what it says of itself when it subscribes
+    """
+
+    hearsay: Hearsay
+    _announcements: Callable[[], list[Announcement]]
+    _info: dict[bytes, Any]
+    _listener: Listener = field(init=False)
+    _canary: Canary = field(factory=Canary, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._listener = Listener(self.hearsay)
+
+    async def join(self, rref: Any) -> None:
+        """Publish and subscribe at a newly connected introducer."""
+        for one in self._announcements():
+            await rref.callRemote("publish_v2", one.signed, self._canary)
+        service = STORAGE.encode()
+        await rref.callRemote("subscribe_v2", self._listener, service, self._info)
 
 
 async def ask_for_vdrive(introducers: list[IntroducerClient], clock: IReactorTime) -> str:

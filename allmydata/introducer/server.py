@@ -1,7 +1,8 @@
 """The introducer: remembers who is connected, and tells everyone of each newcomer.
 
 Nothing is kept on disk: a node that is connected says hello, and one that has gone is
-forgotten.  Protocol: docs/protocols/introducer.md.
+forgotten.  Nodes of Tahoe-LAFS publish and subscribe instead, on the same object; a node
+of ours does both.  Protocol: docs/protocols/introducer.md.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from twisted.logger import Logger
 
 from allmydata.errors import UsageError
 from allmydata.interfaces import RIIntroducer
+from allmydata.introducer.board import Board
 from allmydata.util.deferreds import drop, log_failure, start
 from allmydata.util.wire import serves
 
@@ -22,6 +24,8 @@ log = Logger()
 
 MAX_FURL_SIZE = 1000
 PEERS_PER_CALL = 200  # FURLs in one new_peers
+PROTOCOL_V2 = b"http://allmydata.org/tahoe/protocols/introducer/v2"
+GRID_V1 = b"allmydata-grid-v1"  # hello, and where the vdrive server is
 
 _FURL = re.compile(rb"pb://([a-z2-7]{32})@[^/\s]*/[^/\s]+")
 
@@ -36,9 +40,14 @@ class Introducer(Referenceable):
     """
 
     def __init__(
-        self, advice: tuple[int, int, int] | None = None, vdrive_furl: bytes = b""
+        self,
+        advice: tuple[int, int, int] | None = None,
+        vdrive_furl: bytes = b"",
+        version: str = "",
     ) -> None:
         self.vdrive_furl = vdrive_furl
+        self.board = Board()
+        self._version = version
         self._advice = advice
         self._subscribers: dict[Any, _Subscriber] = {}  # by RemoteReference
 
@@ -70,6 +79,24 @@ class Introducer(Referenceable):
                 if other is not newcomer:
                     other.tell({furl})
         log.info("{num} nodes are connected", num=self.num_clients)
+
+    def remote_get_version(self) -> dict[bytes, Any]:
+        """Return what this introducer can do."""
+        return {
+            PROTOCOL_V2: {},
+            GRID_V1: {},
+            b"application-version": f"allmydata/{self._version}".encode(),
+        }
+
+    def remote_publish_v2(self, announcement: Any, canary: Any) -> None:
+        """Pass a signed announcement on to those who subscribed to its service."""
+        self.board.publish(announcement)
+
+    def remote_subscribe_v2(
+        self, subscriber: Any, service_name: bytes, subscriber_info: dict[bytes, Any]
+    ) -> None:
+        """Tell *subscriber* of all servers of a service, now and later."""
+        self.board.subscribe(subscriber, service_name.decode("utf-8", "replace"))
 
     def remote_get_vdrive_furl(self) -> bytes:
         """Return where the grid's vdrive server is, empty if there is none."""

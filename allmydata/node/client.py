@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
@@ -19,34 +20,45 @@ import allmydata
 from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ConfigError, NotFoundError
 from allmydata.grid.broker import StorageBroker
+from allmydata.grid.uptime import Uptime
 from allmydata.grid.vdrive import VdriveServers
 from allmydata.immutable.check import Checker
 from allmydata.immutable.download import Downloader
+from allmydata.immutable.repair import Repairer
+from allmydata.immutable.transfers import PREFIX as INDEX_PREFIX
 from allmydata.immutable.transfers import Transfers
 from allmydata.immutable.upload import Uploader
 from allmydata.interfaces import IClient, RIClient
+from allmydata.interfaces.node import IDemo
 from allmydata.introducer.client import IntroducerClient, PeerCache, ask_for_vdrive
+from allmydata.node.announce import Announcer, static_servers
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.control import ControlPort
+from allmydata.node.keeping import make_keeping
+from allmydata.node.lag import ReactorLag
+from allmydata.node.leases import expiry_policy, quotas
 from allmydata.node.parameters import DEFAULT_PARAMETERS, settle_parameters
 from allmydata.node.schema import is_furl
 from allmydata.node.tub import cannot_listen
+from allmydata.storage.inventory import Holdings
 from allmydata.storage.server import PROTOCOL_V1, StorageServer
-from allmydata.storage.tree import Holdings
 from allmydata.util import base32
 from allmydata.util.deferreds import Workers, as_deferred, log_failure
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
 from allmydata.vdrive.drive import VirtualDrive
 from allmydata.vdrive.home import HomeServer
+from allmydata.web.session import GatewayKeys
 
 log = Logger()
 
 OLDEST_SUPPORTED = "0.1.0"
 SEGMENT_THREADS = 2
+BACKLOG = 1024  # clients of the gateway that have come and are not let in yet
 DISK_THREADS = 4
 TOKEN_SIZE = 32
+_TOKEN = re.compile(r"[!-~]{20,200}")
 
 
 @implementer(IClient)
@@ -61,8 +73,13 @@ class Client(Node):
         self._introducers: list[IntroducerClient] = []
         self._peers = PeerCache(self.private / "peers.json", self.clock)
         self._storage: StorageServer | None = None
+        self._storage_furl = ""
         self.broker: StorageBroker | None = None
         self.transfers = Transfers(self.clock.seconds)
+        self.gateway_keys: GatewayKeys | None = None  # of its owner, where there is one
+        self.demo: IDemo | None = None
+        self._lag = ReactorLag(self.clock)
+        self._uptime: Uptime | None = None
 
     @classmethod
     def from_basedir(cls, basedir: str | Path) -> Client:
@@ -84,7 +101,12 @@ class Client(Node):
 
     def server_statuses(self) -> list[dict[str, Any]]:
         """Return what is known of each storage server."""
-        return self.broker.statuses() if self.broker else []
+        statuses = self.broker.statuses() if self.broker else []
+        return [one | {"uptime": self._uptime_of(one["nodeid"])} for one in statuses]
+
+    def _uptime_of(self, nodeid: str) -> float | None:
+        record = self._uptime.of(nodeid) if self._uptime else None
+        return record.uptime if record else None
 
     def readiness(self) -> tuple[bool, str]:
         """Return whether an upload could be happy now, and one line on why not."""
@@ -118,7 +140,26 @@ class Client(Node):
             "bytes": held.num_bytes if held else None,
             "available": version[PROTOCOL_V1][b"available-space"],
             "uploads": self._storage.num_uploads,
+            **self._storage.expiry_figures(),
         }
+
+    @as_deferred
+    async def damage_reports(self) -> list[dict[str, Any]]:
+        """Return what clients said of damaged shares that this node keeps."""
+        kept = await self._storage.advisories() if self._storage else []
+        return [
+            {
+                "when": one.when,
+                "storage_index": base32.b2a(one.storage_index)[:INDEX_PREFIX],
+                "share": one.shnum,
+                "reason": one.reason.decode("utf-8", "replace"),
+            }
+            for one in kept
+        ]
+
+    def reactor_lag(self) -> tuple[float, float]:
+        """Return how many seconds late the reactor was last, and at worst since asked."""
+        return self._lag.figures()
 
     def encoding_parameters(self) -> tuple[int, int, int]:
         """Return the (k, happy, n) of new files (decision 4)."""
@@ -135,6 +176,7 @@ class Client(Node):
         self._workers.start()
         self._disk.start()
         self._has_threads = True
+        self.add(self._lag)
         convergence = self.secret("convergence")
         broker = StorageBroker(self.tub.connect, LeaseSecrets(self.secret("secret")))
         self.add(broker)
@@ -149,8 +191,20 @@ class Client(Node):
         uploader = Uploader(broker, threads, convergence, params, clock, transfers=moves)
         downloader = Downloader(broker, threads, clock, moves)
         checker = Checker(broker, threads, clock, lambda: params()[1])
+        repairer = Repairer(checker, threads, clock)
         drive = self._make_drive(uploader, downloader)
-        for part in (uploader, downloader, checker, drive):
+        keeping = make_keeping(
+            self.config,
+            self.private,
+            broker,
+            checker,
+            repairer,
+            self._disk,
+            clock,
+            self.readiness,
+        )
+        self._uptime = keeping.uptime
+        for part in (uploader, downloader, checker, repairer, drive, *keeping.services):
             self.add(part)
         control = ControlPort(self, self.clock)
         self.add(control)
@@ -180,9 +234,11 @@ class Client(Node):
             nickname=config.nickname,
             zone=config.zone,
             version=allmydata.__version__,
+            expiry=expiry_policy(config),
+            quotas=quotas(config),
         )
         self.add(self._storage)
-        self.tub.serve(self._storage, self.private / "storage.furl")
+        self._storage_furl = self.tub.serve(self._storage, self.private / "storage.furl")
 
     def _meet_peers(self, broker: StorageBroker) -> bytes:
         """Let peers reach this node, and this node its own storage; return its FURL."""
@@ -197,9 +253,20 @@ class Client(Node):
         return own_furl
 
     def _start_introducers(self, broker: StorageBroker, own_furl: bytes) -> None:
-        for furl in read_introducers(self.private, self.config.introducer_furl).values():
+        announcer = Announcer(
+            self.basedir,
+            self.config.nickname,
+            f"allmydata/{allmydata.__version__}",
+            self.nodeid,
+            self._storage_furl if self.config.listens else "",
+        )
+        for server in static_servers(self.private):
+            broker.add_announced(server)
+        introducers = read_introducers(self.private, self.config.introducer_furl)
+        for petname, furl in introducers.items():
+            news = announcer.news_desk(petname, broker.add_announced)
             client = IntroducerClient(
-                furl, own_furl, self.tub.connect, broker.add_peer, self._peers
+                furl, own_furl, self.tub.connect, broker.add_peer, self._peers, news
             )
             self._introducers.append(client)
             self.add(client)
@@ -214,16 +281,15 @@ class Client(Node):
         return VirtualDrive(servers, home, uploader, downloader, self.private)
 
     async def _start_web(self) -> None:
-        token = self.private / "api_auth_token"
-        if not token.exists():
-            data = urlsafe_b64encode(os.urandom(TOKEN_SIZE)) + b"\n"
-            write_atomically(token, data, private=True)
+        token = read_token(self.private / "api_auth_token")
         if not self.config.web_port:
             (self.basedir / "node.url").unlink(missing_ok=True)
             return
         from allmydata.web.site import make_site
 
-        site = make_site(self, self._workers, self.private)
+        self.gateway_keys = keys = GatewayKeys(token.encode())
+        hosts = self.config.web_hosts
+        site = make_site(self, self._workers, self.private, keys=keys, hosts=hosts)
         site.noisy = False
         port = await open_web(self.config.web_port, site, self.clock)
         self.add(port)
@@ -257,7 +323,28 @@ class PeerFace(Referenceable):
         return self._tubid
 
 
-# ---- the gateway's port ----------------------------------------------------------------
+# ---- the gateway ----------------------------------------------------------------------
+
+
+def read_token(path: Path) -> str:
+    """Return the token kept in *path*; if it is missing, make a random one.
+
+    :raises ConfigError: the file holds something that could be guessed, or can't be sent
+    """
+    if not path.exists():
+        data = urlsafe_b64encode(os.urandom(TOKEN_SIZE)) + b"\n"
+        write_atomically(path, data, private=True)
+    token = path.read_bytes().decode("ascii", "replace").strip()
+    if not _TOKEN.fullmatch(token):
+        raise ConfigError(
+            f"{path} holds no token",
+            why="wanted 20 to 200 characters in one line",
+            fix="delete it: the node makes another",
+        )
+    return token
+
+
+# ---- its port -------------------------------------------------------------------------
 
 
 class WebPort(Service):
@@ -282,12 +369,20 @@ async def open_web(endpoint: str, site: Any, clock: Any) -> WebPort:
     :raises ConflictError, ConfigError: it is in use, or can't be opened
     """
     try:
-        port = await serverFromString(clock, endpoint).listen(site)
+        port = await serverFromString(clock, _with_backlog(endpoint)).listen(site)
     except CannotListenError as e:
         raise cannot_listen("web.port", endpoint, e) from e
     except ValueError as e:
         raise ConfigError(f"web.port {endpoint!r} can't be opened", why=str(e)) from e
     return WebPort(port, "https" if endpoint.startswith("ssl:") else "http")
+
+
+def _with_backlog(endpoint: str) -> str:
+    """Let a crowd wait to be let in: who finds no place tries again in a second."""
+    kind = endpoint.partition(":")[0]
+    if kind not in ("tcp", "tcp6", "ssl", "unix") or ":backlog=" in endpoint:
+        return endpoint
+    return f"{endpoint}:backlog={BACKLOG}"
 
 
 def _is_ip(host: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from attrs import frozen
 
@@ -18,14 +18,25 @@ from allmydata.node.cfgfile import Entries, Entry, read_entries
 from allmydata.node.schema import (
     BOOL,
     DIRECTORY,
+    DURATION,
     ENDPOINT,
+    EXPIRE_CUTOFF,
+    EXPIRE_DRY_RUN,
+    EXPIRE_DURATION,
+    EXPIRE_ENABLED,
+    EXPIRE_GRACE,
+    EXPIRE_IMMUTABLE,
+    EXPIRE_MODE,
+    EXPIRE_MUTABLE,
     FURL,
     HINTS,
+    HOST_NAMES,
     LOG_FILE,
     NOT_USED,
     OLD_FILES,
     PLUGIN_SECTIONS,
     PORTS,
+    QUOTA,
     SECONDS,
     SECTIONS,
     SHARES,
@@ -60,6 +71,16 @@ class NodeConfig:
     ]
     web_port: Annotated[
         str | None, Key("node", "web.port", ENDPOINT, None, "the web gateway; unset: none")
+    ]
+    web_hosts: Annotated[
+        tuple[str, ...],
+        Key(
+            "node",
+            "web.hosts",
+            HOST_NAMES,
+            "",
+            "names of the gateway, beside addresses and `localhost`",
+        ),
     ]
     tub_ports: Annotated[
         tuple[str, ...] | None,
@@ -148,8 +169,34 @@ class NodeConfig:
     storage_dir: Annotated[
         Path, Key("storage", "storage_dir", DIRECTORY, "storage", "where shares are kept")
     ]
+    storage_quota: Annotated[int | None, QUOTA]
+    expire_enabled: Annotated[bool, EXPIRE_ENABLED]
+    expire_mode: Annotated[Literal["age", "cutoff-date"] | None, EXPIRE_MODE]
+    expire_duration: Annotated[int | None, EXPIRE_DURATION]
+    expire_cutoff: Annotated[int | None, EXPIRE_CUTOFF]
+    expire_immutable: Annotated[bool, EXPIRE_IMMUTABLE]
+    expire_mutable: Annotated[bool, EXPIRE_MUTABLE]
+    expire_grace: Annotated[int, EXPIRE_GRACE]
+    expire_dry_run: Annotated[bool, EXPIRE_DRY_RUN]
     storage_force_foolscap: Annotated[
         bool, Key("storage", "force_foolscap", BOOL, "false", "offer no HTTP storage")
+    ]
+    keeper_enabled: Annotated[
+        bool, Key("keeper", "enabled", BOOL, "true", "look after the files it is given")
+    ]
+    keeper_bandwidth: Annotated[
+        int,
+        Key("keeper", "bandwidth", SIZE, "1M", "bytes a second it may move; 0: any number"),
+    ]
+    keeper_check_every: Annotated[
+        int, Key("keeper", "check_every", DURATION, "1 d", "how often a file is looked at")
+    ]
+    keeper_verify_every: Annotated[
+        int, Key("keeper", "verify_every", DURATION, "7 d", "how often a sample is read")
+    ]
+    keeper_patience: Annotated[
+        int,
+        Key("keeper", "patience", DURATION, "4 h", "how long a server may just be away"),
     ]
     advice_needed: Annotated[
         int | None,

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+import allmydata
 from allmydata.introducer.server import Introducer
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
@@ -24,7 +25,7 @@ class IntroducerNode(Node):
 
     def __init__(self, config: NodeConfig, *, clock: Any = None) -> None:
         super().__init__(config, clock=clock)
-        self.introducer = Introducer(advice(config))
+        self.introducer = Introducer(advice(config), version=allmydata.__version__)
         self.furl = ""  # known once the node runs
 
     @classmethod

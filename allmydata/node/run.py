@@ -16,6 +16,7 @@ from twisted.logger import Logger
 from allmydata.errors import GridError
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
+from allmydata.node.descriptors import allow_many
 from allmydata.node.logs import begin_logging
 from allmydata.util.deferreds import log_failure, start, timeout
 
@@ -43,6 +44,7 @@ def run_node(basedir: Path, *, allow_stdin_close: bool) -> int:
         begin_logging(config, log_file if report.is_wanted else None)
         for warning in config.warnings:
             log.warn("{warning}", warning=warning)
+        allow_many()
         node = make_node(config)
     except GridError as e:
         report.failed(e)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from attrs import frozen
 
-from allmydata.util.humanize import parse_size
+from allmydata.util.humanize import parse_duration, parse_size
 
 _BOOLEANS = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(
     ("false", "no", "off", "0"), False
@@ -22,6 +23,7 @@ _FURL = re.compile(r"pb://[a-z2-7]{32}@[^/\s]*/[^\s]+")
 _ENDPOINT = re.compile(r"(tcp|tcp4|tcp6|ssl|unix|systemd|fd):\S+")
 _TCP = re.compile(r"tcp[46]?:(?:port=)?(\d+)(?::\S+)?")
 _TCP_HINT = re.compile(r"tcp:(\[[0-9a-fA-F:.%]+\]|[^:\s]+):(\d+)")
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 DISABLED = "disabled"
 AUTO = "AUTO"
 
@@ -153,6 +155,28 @@ def _hints(text: str) -> tuple[str, ...]:
     return hints
 
 
+def _host_names(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            raise ValueError(f"has a part {name[:60]!r} that is no name of a host")
+    return names
+
+
+def _duration(text: str) -> int:
+    try:
+        return parse_duration(text)
+    except ValueError as e:
+        raise ValueError("is not a time") from e
+
+
+def _date(text: str) -> int:
+    try:
+        return int(datetime.strptime(f"{text} +0000", "%Y-%m-%d %z").timestamp())
+    except ValueError as e:
+        raise ValueError("is not a date") from e
+
+
 def _log_file(text: str) -> Path | None:
     return None if text == "-" else Path(text).expanduser()
 
@@ -165,6 +189,7 @@ TEXT = Type("text", "any text", str, empty=True)
 BOOL = Type("bool", "true or false", _boolean)
 SIZE = Type("size", "bytes, with K M G T (powers of 1000) or Ki Mi Gi Ti (of 1024)", _size)
 SECONDS = whole(1)
+DURATION = Type("time", "such as 30 min, 4 h or 7 d", _duration)
 SHARES = whole(1, 256)
 FURL = Type("FURL", "pb://TUBID@HINTS/NAME, as the other node wrote it", _furl, secret=True)
 DIRECTORY = Type("dir", "a path, absolute, from ~, or from the node directory", _directory)
@@ -179,7 +204,44 @@ HINTS = Type(
     _hints,
     empty=True,
 )
+HOST_NAMES = Type(
+    "names, commas", "such as nas.lan, nas.example, without ports", _host_names
+)
+DATE = Type("date", "such as 2026-01-31, whose first second counts, in UTC", _date)
 ANYTHING = Type("text", "any text", str)
+
+EXPIRE_ENABLED = Key(
+    "storage", "expire.enabled", BOOL, "false", "delete shares that nobody renews"
+)
+EXPIRE_MODE = Key(
+    *("storage", "expire.mode", choice("age", "cutoff-date"), None),
+    "when a lease is over; must be set where `expire.enabled` is true",
+)
+EXPIRE_DURATION = Key(
+    *("storage", "expire.override_lease_duration", DURATION, None),
+    "`age`: so long after its last renewal; unset: 31 days",
+)
+EXPIRE_CUTOFF = Key(
+    *("storage", "expire.cutoff_date", DATE, None),
+    "`cutoff-date`: if its last renewal was before",
+)
+EXPIRE_IMMUTABLE = Key(
+    "storage", "expire.immutable", BOOL, "true", "delete immutable shares"
+)
+EXPIRE_MUTABLE = Key(
+    "storage", "expire.mutable", BOOL, "true", "delete mutable shares"
+)
+EXPIRE_GRACE = Key(
+    *("storage", "expire.grace", DURATION, "30d"),
+    "running time from the end of the last lease to deletion",
+)
+EXPIRE_DRY_RUN = Key(
+    "storage", "expire.dry_run", BOOL, "false", "delete nothing; tell what would go"
+)
+QUOTA = Key(
+    *("storage", "quota", SIZE, None),
+    "the most bytes of shares for each account; see `private/quotas`",
+)
 
 
 def _later(section: str, type_: Type, *names: str, default: str | None = None) -> list[Key]:
@@ -205,10 +267,6 @@ NOT_USED: tuple[Key, ...] = (
     *_later("client", ANYTHING, "storage.plugins", "key_generator.furl"),
     *_later("client", ANYTHING, "shares._max_immutable_segment_size_for_testing"),
     Key("storage", "anonymous", BOOL, "true", "storage to whoever has the FURL"),
-    Key("storage", "expire.enabled", BOOL, "false", "delete shares with no live lease"),
-    *_later("storage", choice("age", "cutoff-date"), "expire.mode"),
-    *_later("storage", ANYTHING, "expire.override_lease_duration", "expire.cutoff_date"),
-    *_later("storage", BOOL, "expire.immutable", "expire.mutable", default="true"),
     *_later("storage", ANYTHING, "plugins"),
     *_later("storage", BOOL, "grid_management", "debug_discard", default="false"),
     Key("helper", "enabled", BOOL, "false", "be an upload helper"),
@@ -225,7 +283,7 @@ SECTIONS = {
     "introducer": ("node", "connections", "tor", "i2p", "introducer", "vdrive"),
     "client": (
         *("node", "connections", "tor", "i2p"),
-        *("client", "storage", "helper", "sftpd"),
+        *("client", "storage", "keeper", "helper", "sftpd"),
     ),
     "vdrive": ("node", "connections", "tor", "i2p", "vdrive"),
 }

@@ -19,7 +19,7 @@ from attrs import frozen
 from foolscap.api import RemoteException, Tub
 from foolscap.reconnector import Reconnector
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IStreamServerEndpoint
@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from allmydata.errors import ConfigError, ConflictError
-from allmydata.util.deferreds import as_deferred
+from allmydata.util.deferreds import as_deferred, gather
 from allmydata.util.fileutil import write_atomically
 
 AUTO = "AUTO"
@@ -127,9 +127,13 @@ class NodeTub(Service):
 
     @as_deferred
     async def stopService(self) -> None:  # noqa: N802
-        """Close every port and connection; peers that don't answer are hung up on."""
+        """Close every port and connection; peers that don't answer are hung up on.
+
+        Ports first: else a peer that lost its connection makes another meanwhile.
+        """
         Service.stopService(self)
         patience = 0.0 if self._is_frozen else PATIENCE_S
+        await gather(maybeDeferred(port.stopListening) for port in self._ports)
         hang_up = self._clock.callLater(patience, _abort, self._transports())
         try:
             await self.tub.stopService()

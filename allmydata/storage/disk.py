@@ -21,6 +21,7 @@ T = TypeVar("T")
 log = Logger()
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 
 @frozen
@@ -62,12 +63,16 @@ class Disk:
         """Take operations from now on."""
         self._is_open = True
 
-    async def shut(self) -> None:
-        """Wait until none is in hand, nor one that follows on it; then take no more."""
+    async def shut(self, last: Callable[[], None]) -> None:
+        """Wait until none is in hand, nor one that follows on it; then take no more.
+
+        :param last: done in a thread when all others are
+        """
         while self._num_running:
             await self._idle.wait()
             await fireEventually()
         self._is_open = False
+        await self._workers.run(last)
 
     async def run(self, f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call *f* in a thread and return what it returns.

@@ -11,6 +11,7 @@ from attrs import define, field
 from allmydata.errors import ConflictError, UsageError
 from allmydata.formats.container import HEADER, Container, Lease
 from allmydata.storage.extents import Extents
+from allmydata.storage.inventory import Held
 from allmydata.storage.tree import ShareTree
 
 MOST_SPANS = 16_384  # bounds the memory that scattered writes can take
@@ -25,6 +26,7 @@ class IncomingShare:
 
     storage_index: bytes
     container: Container
+    held: Held  # what it will be, whole
     path: Path
     _tree: ShareTree
     _fd: int
@@ -44,7 +46,8 @@ class IncomingShare:
         path = tree.make_incoming(storage_index) / str(shnum)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            share = cls(storage_index, container, path, tree, fd)
+            held = Held.of(container, [lease])
+            share = cls(storage_index, container, held, path, tree, fd)
             share._frame(lease)
         except OSError:
             tree.discard(path)
@@ -95,7 +98,7 @@ class IncomingShare:
             self._demand_whole()
             self._tree.calls.fsync(self._fd)
             self._close()
-            self._tree.place(self.path, self.storage_index)
+            self._tree.place(self.path, self.storage_index, self.held)
         except Exception:
             self._throw_away()
             raise

@@ -7,16 +7,21 @@ from collections.abc import Callable
 from attrs import field, frozen
 from twisted.logger import Logger
 
-from allmydata.errors import NotFoundError
+from allmydata.errors import BadShareError, NotFoundError
 from allmydata.formats.container import Container, Lease
+from allmydata.formats.renewals import Renewal
 from allmydata.storage.incoming import IncomingShare
+from allmydata.storage.inventory import NOBODY, Held
 from allmydata.storage.shares import ShareFile
+from allmydata.storage.slotfile import SlotClaim
+from allmydata.storage.slots import lease_slots
 from allmydata.storage.tree import ShareTree
 
 log = Logger()
 
-ALLOCATOR = 0  # owner number of the lease an allocation makes
-ADDER = 1  # and of one that add_lease makes
+# Owner numbers of leases that nobody known makes:
+ALLOCATOR = 0  # by an allocation
+ADDER = 1  # by add_lease
 WRITTEN_VERSION = 2
 
 
@@ -32,11 +37,20 @@ class Claim:
     renew_secret: bytes = field(repr=False)
     cancel_secret: bytes = field(repr=False)
     expires: int  # seconds since 1970
+    account: int = NOBODY  # whose wish it is, where that is known
+    tubid: bytes = bytes(20)  # this server's
+
+    def on_slots(self) -> SlotClaim:
+        """Return the same wish for mutable shares; it is no right to change them."""
+        secrets = self.renew_secret, self.cancel_secret
+        owner = self.account or ADDER
+        return SlotClaim(self.storage_index, b"", *secrets, self.tubid, self.expires, owner)
 
     def first_lease(self) -> Lease:
         """Return the lease that a share written for this claim begins with."""
+        owner = self.account or ALLOCATOR
         secrets = self.renew_secret, self.cancel_secret
-        return Lease.grant(WRITTEN_VERSION, ALLOCATOR, *secrets, self.expires)
+        return Lease.grant(WRITTEN_VERSION, owner, *secrets, self.expires)
 
 
 @frozen
@@ -92,8 +106,44 @@ def add_lease(tree: ShareTree, claim: Claim) -> None:
     :raises OSError: a share would not take it; those before it did
     """
     with tree.lock(claim.storage_index):
-        for _, share in tree.open_all(claim.storage_index, writable=True):
-            _lease(share, claim, ADDER)
+        for shnum, share in tree.open_all(claim.storage_index, writable=True):
+            _lease(tree, shnum, share, claim, ADDER)
+        lease_slots(tree, claim.on_slots())
+
+
+def renew_many(tree: ShareTree, claims: list[Claim]) -> bytes:
+    """Renew the lease of each claim on every share of its file, or add one.
+
+    :return: a byte each, a :class:`~allmydata.formats.renewals.Renewal`
+    """
+    return bytes(_renew_or_add(tree, claim) for claim in claims)
+
+
+def _renew_or_add(tree: ShareTree, claim: Claim) -> Renewal:
+    with tree.lock(claim.storage_index):
+        numbers = tree.numbers(claim.storage_index)
+        if not numbers:
+            return Renewal.NO_SHARE
+        outcome, has_others = Renewal.UNREADABLE, False
+        for shnum, path in numbers.items():
+            try:
+                share = tree.open(path, writable=True)
+                if share:
+                    _lease(tree, shnum, share, claim, ADDER)
+                    outcome = Renewal.RENEWED
+                else:
+                    has_others = True
+            except BadShareError:
+                continue  # it was cut just now
+            except OSError as e:
+                log.warn("can't lease share {shnum}: {error}", shnum=shnum, error=e)
+                return Renewal.NO_SPACE
+        try:
+            slots = has_others and lease_slots(tree, claim.on_slots())
+            return Renewal.RENEWED if slots else outcome
+        except OSError as e:
+            log.warn("can't lease a mutable share: {error}", error=e)
+            return Renewal.NO_SPACE
 
 
 def renew_lease(tree: ShareTree, claim: Claim) -> None:
@@ -103,7 +153,7 @@ def renew_lease(tree: ShareTree, claim: Claim) -> None:
     """
     with tree.lock(claim.storage_index):
         shares = tree.open_all(claim.storage_index, writable=True)
-        if not any([one.renew(claim.renew_secret, claim.expires) for _, one in shares]):
+        if not any([_renew(tree, shnum, share, claim) for shnum, share in shares]):
             raise NoSuchLeaseError("no share here has a lease of that secret")
 
 
@@ -114,11 +164,11 @@ def cancel_lease(tree: ShareTree, claim: Claim) -> list[ShareFile]:
     :raises NoSuchLeaseError: there is none
     """
     with tree.lock(claim.storage_index):
-        shares = [one for _, one in tree.open_all(claim.storage_index, writable=True)]
-        if not any([one.cancel(claim.cancel_secret) for one in shares]):
+        shares = list(tree.open_all(claim.storage_index, writable=True))
+        if not any([_cancel(tree, shnum, share, claim) for shnum, share in shares]):
             raise NoSuchLeaseError("no share here has a lease of that secret")
         tree.prune(claim.storage_index)
-    return [share for share in shares if share.is_deleted]
+    return [share for _, share in shares if share.is_deleted]
 
 
 def _lease_all(tree: ShareTree, claim: Claim) -> set[int]:
@@ -126,12 +176,43 @@ def _lease_all(tree: ShareTree, claim: Claim) -> set[int]:
     leased = set()
     for shnum, share in tree.open_all(claim.storage_index, writable=True):
         try:
-            _lease(share, claim, ALLOCATOR)
+            _lease(tree, shnum, share, claim, ALLOCATOR)
             leased.add(shnum)
         except OSError as e:
             log.warn("can't lease share {shnum}: {error}", shnum=shnum, error=e)
     return leased
 
 
-def _lease(share: ShareFile, claim: Claim, owner: int) -> None:
+# ---- one share: hold the lock, and tell what it was and is -----------------------------
+
+
+def _lease(
+    tree: ShareTree, shnum: int, share: ShareFile, claim: Claim, anonymous: int
+) -> None:
+    before = Held.of(share.container, share.leases())
+    owner = claim.account or anonymous
     share.add_or_renew(owner, claim.renew_secret, claim.cancel_secret, claim.expires)
+    _note(tree, shnum, share, claim, before)
+
+
+def _renew(tree: ShareTree, shnum: int, share: ShareFile, claim: Claim) -> bool:
+    before = Held.of(share.container, share.leases())
+    renewed = share.renew(claim.renew_secret, claim.expires)
+    if renewed:
+        _note(tree, shnum, share, claim, before)
+    return renewed
+
+
+def _cancel(tree: ShareTree, shnum: int, share: ShareFile, claim: Claim) -> bool:
+    before = Held.of(share.container, share.leases())
+    cancelled = share.cancel(claim.cancel_secret)
+    if cancelled:
+        _note(tree, shnum, share, claim, before)
+    return cancelled
+
+
+def _note(
+    tree: ShareTree, shnum: int, share: ShareFile, claim: Claim, before: Held
+) -> None:
+    after = None if share.is_deleted else Held.of(share.container, share.leases())
+    tree.note((claim.storage_index, shnum), before, after, renewed=True)

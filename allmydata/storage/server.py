@@ -7,35 +7,45 @@ threads, by :mod:`allmydata.storage.requests`.  Protocol: docs/protocols/storage
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from foolscap.api import Referenceable
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from allmydata.errors import GridError, UsageError
 from allmydata.formats.container import LEASE_DURATION_S, Container
+from allmydata.formats.renewals import MOST_RENEWALS, unpack_renewals
 from allmydata.interfaces import RIStorageServer
-from allmydata.storage import requests
-from allmydata.storage.advisories import Advisory, keep_advisory
+from allmydata.storage import requests, slots
+from allmydata.storage.accounts import NO_QUOTAS, Quotas, account_behind
+from allmydata.storage.advisories import Advisory, keep_advisory, read_advisories
+from allmydata.storage.books import Books
 from allmydata.storage.buckets import BucketReader, BucketWriter, OpenShares
 from allmydata.storage.disk import SYSTEM, Calls, Disk
+from allmydata.storage.expiry import NO_EXPIRY, ExpiryPolicy
 from allmydata.storage.incoming import IncomingShare
+from allmydata.storage.inventory import NOBODY, Holdings
+from allmydata.storage.leaseindex import FILE_NAME
+from allmydata.storage.ledger import Ledger
+from allmydata.storage.reaper import Reaper
 from allmydata.storage.requests import Allocation, Claim
-from allmydata.storage.tree import LARGEST_SHNUM, Holdings, ShareTree
-from allmydata.util.deferreds import Workers, as_deferred, gather, log_failure
+from allmydata.storage.slotfile import ReadVector, SlotClaim
+from allmydata.storage.tree import LARGEST_SHNUM, ShareTree
+from allmydata.util.deferreds import Workers, as_deferred, gather
 from allmydata.util.wire import serves
-
-log = Logger()
 
 STORAGE_INDEX_SIZE = 16
 PROTOCOL_V1 = b"http://allmydata.org/tahoe/protocols/storage/v1"
 GRID_V1 = b"allmydata-grid-v1"
 MAX_MUTABLE_SHARE_SIZE = 69_105 * 10**12
+MOST_ADVISORIES = 100  # that are told at once
+AT_A_TIME = 250  # files whose leases are renewed in one go of a thread
 SHARE_TYPES = {b"immutable": "immutable", b"mutable": "mutable"}
 
 
@@ -50,6 +60,9 @@ class StorageServer(Referenceable, Service):
     :param readonly: hold and lease shares, take no new ones
     :param max_size: bytes that all share files together may have; None for no limit
     :param calls: the system calls that write; a test hands in others
+    :param expiry: what becomes of shares that nobody renews
+    :param quotas: how much each account may have
+    :param monotonic: seconds that go on evenly, whatever is done to the clock
     """
 
     def __init__(
@@ -66,6 +79,9 @@ class StorageServer(Referenceable, Service):
         zone: str = "",
         version: str = "",
         calls: Calls = SYSTEM,
+        expiry: ExpiryPolicy = NO_EXPIRY,
+        quotas: Quotas = NO_QUOTAS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.tubid = tubid
         self.nickname = nickname
@@ -76,14 +92,17 @@ class StorageServer(Referenceable, Service):
         self._clock = clock
         self._reserved_space = reserved_space
         self._max_size = max_size
+        self._quotas = quotas
         self._disk = Disk(workers)
-        self._tree = ShareTree(storedir, calls)
+        self._ledger = Ledger(storedir / FILE_NAME, monotonic)
+        self._tree = ShareTree(storedir, calls, self._ledger.note)
         self._open_shares = OpenShares()
+        parts = self._tree, self._ledger, self._disk
+        self._reaper = Reaper(expiry, *parts, clock.seconds, self._open_shares.forget)
+        self.books = Books(self._tree, self._ledger, self._reaper, self._disk, clock)
         # Shares being written; None while one is being begun or thrown away again.
         self._writers: dict[tuple[bytes, int], BucketWriter | None] = {}
-        self._promised = 0  # bytes of the files of all shares being written
-        self._counting = DeferredLock()
-        self._holdings: Holdings | None = None
+        self._promised: Counter[int] = Counter()  # bytes of their files, by account
 
     # ---- a service of the node -----------------------------------------------------------
 
@@ -94,9 +113,8 @@ class StorageServer(Referenceable, Service):
         """
         self._tree.prepare()
         self._disk.open()
+        self.books.start()
         Service.startService(self)
-        if self._max_size is not None:
-            log_failure(self.holdings(), log, "could not count the shares")
 
     @as_deferred
     async def stopService(self) -> None:  # noqa: N802 - Twisted's name
@@ -104,7 +122,8 @@ class StorageServer(Referenceable, Service):
         Service.stopService(self)
         writers = [writer for writer in self._writers.values() if writer]
         await gather([writer.abort("the server is stopping") for writer in writers])
-        await self._disk.shut()
+        await self.books.stop()
+        await self._disk.shut(self._ledger.close)
         self._open_shares.forget()
 
     @property
@@ -114,34 +133,51 @@ class StorageServer(Referenceable, Service):
 
     @as_deferred
     async def holdings(self) -> Holdings:
-        """Return what is kept here: counted when first asked for, then kept up.
+        """Return what is kept here, leases too; fires once the files were counted."""
+        await self.books.when_counted()
+        return self._ledger.held()
 
-        Leases that are added to a share later do not count before the next start.
+    def expiry_figures(self) -> dict[str, int | None]:
+        """Return what the last look for shares that nobody wants came to.
+
+        ``expired`` shares, and those of them that are ``doomed``, their grace being over;
+        bytes ``reclaimed`` since the start.
         """
-        async with self._counting:
-            if self._holdings is None:
-                self._holdings = await self._disk.run(self._tree.count)
-        return self._holdings
+        last = self._reaper.last
+        return {
+            "expired": last.expired - last.deleted if last else None,
+            "doomed": last.doomed - last.deleted if last else None,
+            "reclaimed": self._reaper.reclaimed if last else None,
+        }
 
     # ---- room ----------------------------------------------------------------------------
 
-    def _room(self, promised: int, held: int) -> int:
+    def _room(self, promised: int, account: int | None, promised_to_it: int) -> int:
         """Return the bytes of share files that may still be promised; asks the disk."""
         if self.readonly:
             return 0
-        room = self._tree.free_space() - self._reserved_space - promised
-        if self._max_size is not None:
-            room = min(room, self._max_size - held - promised)
-        return max(0, room)
+        rooms = [self._left(promised)]
+        quota = None if account is None else self._quotas.limit(account)
+        if account is not None and quota is not None:
+            rooms.append(quota - self._ledger.held(account).num_bytes - promised_to_it)
+        return max(0, min(rooms))
 
-    async def _size_of_limited(self) -> int:
-        return (await self.holdings()).num_bytes if self._max_size is not None else 0
+    def _left(self, promised: int) -> int:
+        """Return the bytes that are left to all of them together; asks the disk."""
+        left = self._tree.free_space() - self._reserved_space - promised
+        if self._max_size is not None:
+            left = min(left, self._max_size - self._ledger.held().num_bytes - promised)
+        return max(0, left)
+
+    async def _know_what_counts(self) -> None:
+        if self._max_size is not None or self._quotas.are_set:
+            await self.books.when_counted()
 
     @as_deferred
     async def remote_get_version(self) -> dict[bytes, Any]:
         """Return what this server can do, and how much it takes."""
-        held = await self._size_of_limited()
-        room = await self._disk.run(self._room, 0, held)
+        await self._know_what_counts()
+        room = await self._disk.run(self._room, 0, None, 0)
         return {
             PROTOCOL_V1: {
                 b"maximum-immutable-share-size": room,
@@ -156,6 +192,7 @@ class StorageServer(Referenceable, Service):
                 b"nickname": self.nickname,
                 b"zone": self.zone,
                 b"readonly": self.readonly,
+                b"batched-leases": MOST_RENEWALS,
             },
             b"application-version": f"allmydata/{self.version}".encode(),
         }
@@ -180,25 +217,32 @@ class StorageServer(Referenceable, Service):
         """
         _demand_storage_index(storage_index)
         _demand_share_numbers(sharenums, allocated_size)
-        claim = self._claim(storage_index, renew_secret, cancel_secret)
-        held = await self._size_of_limited()
-        allocation = await self._allocate(claim, sharenums, allocated_size, held)
+        account = self._account(canary)
+        claim = self._claim(storage_index, renew_secret, cancel_secret, account)
+        await self._know_what_counts()
+        allocation = await self._allocate(claim, sharenums, allocated_size)
         if not self.running:  # stopped in the meantime
             await gather([self._take_back(share) for share in allocation.begun.values()])
             raise GridError("the storage server is stopped")
         begun = {n: self._writer(one, canary) for n, one in allocation.begun.items()}
         return allocation.held, begun
 
-    async def _allocate(
-        self, claim: Claim, sharenums: set[int], size: int, held: int
-    ) -> Allocation:
+    def _account(self, canary: Any) -> int:
+        """Return who is asking, and remember having seen them."""
+        account, tubid = account_behind(canary)
+        if account:
+            self._ledger.saw(account, tubid, int(self._clock.seconds()))
+        return account
+
+    async def _allocate(self, claim: Claim, sharenums: set[int], size: int) -> Allocation:
         """Reserve numbers and room before the thread starts; give back what it leaves."""
-        index = claim.storage_index
+        index, account = claim.storage_index, claim.account
         wanted = {n for n in sharenums if (index, n) not in self._writers}
         if self.readonly:
             wanted = set()
-        room = partial(self._room, self._promised, held)
-        self._reserve(index, wanted, size)
+        promised = self._promised.total(), account, self._promised[account]
+        room = partial(self._room, *promised)
+        self._reserve(index, wanted, size, account)
         begun: set[int] = set()
         try:
             allocation = await self._disk.run(
@@ -206,17 +250,24 @@ class StorageServer(Referenceable, Service):
             )
             begun = set(allocation.begun)
         finally:
-            self._release(index, wanted - begun, size)
+            self._release(index, wanted - begun, size, account)
         return allocation
 
-    def _reserve(self, storage_index: bytes, numbers: set[int], size: int) -> None:
-        self._writers.update(((storage_index, n), None) for n in numbers)
-        self._promised += Container.plan(size).file_size * len(numbers)
+    def _reserve(self, index: bytes, numbers: set[int], size: int, account: int) -> None:
+        self._writers.update(((index, n), None) for n in numbers)
+        self._promised[account] += Container.plan(size).file_size * len(numbers)
 
-    def _release(self, storage_index: bytes, numbers: set[int], size: int) -> None:
+    def _release(self, index: bytes, numbers: set[int], size: int, account: int) -> None:
         for n in numbers:
-            del self._writers[storage_index, n]
-        self._promised -= Container.plan(size).file_size * len(numbers)
+            del self._writers[index, n]
+        self._promised[account] -= Container.plan(size).file_size * len(numbers)
+        if not self._promised[account]:
+            del self._promised[account]
+
+    def _release_share(self, share: IncomingShare) -> None:
+        (account,) = share.held.accounts
+        size = share.container.data_size
+        self._release(share.storage_index, {share.shnum}, size, account)
 
     def _writer(self, share: IncomingShare, canary: Any) -> BucketWriter:
         writer = BucketWriter(share, self._disk, self._clock, canary, self._ended)
@@ -225,17 +276,10 @@ class StorageServer(Referenceable, Service):
 
     async def _take_back(self, share: IncomingShare) -> None:
         await self._disk.run(share.discard)
-        self._release(share.storage_index, {share.shnum}, share.container.data_size)
+        self._release_share(share)
 
     def _ended(self, writer: BucketWriter, kept: bool) -> None:
-        share = writer.share
-        self._release(share.storage_index, {share.shnum}, share.container.data_size)
-        if kept:
-            self._count(1, share.container.file_size)
-
-    def _count(self, num_shares: int, num_bytes: int) -> None:
-        if self._holdings:
-            self._holdings = self._holdings.plus(num_shares, num_bytes)
+        self._release_share(writer.share)
 
     # ---- reading -------------------------------------------------------------------------
 
@@ -269,9 +313,58 @@ class StorageServer(Referenceable, Service):
         advisory = Advisory(SHARE_TYPES[share_type], storage_index, shnum, reason, now)
         await self._disk.run(self._keep, advisory)
 
+    @as_deferred
+    async def advisories(self) -> list[Advisory]:
+        """Return what clients reported of damaged shares, the newest first."""
+        return await self._disk.run(read_advisories, self._storedir, MOST_ADVISORIES)
+
     def _keep(self, advisory: Advisory) -> None:
         if advisory.shnum in self._tree.numbers(advisory.storage_index):
             keep_advisory(self._storedir, advisory)
+
+    # ---- mutable shares ------------------------------------------------------------------
+
+    @as_deferred
+    async def remote_slot_readv(
+        self, storage_index: bytes, shares: list[int], readv: ReadVector
+    ) -> dict[int, list[bytes]]:
+        """Return the same parts of the mutable shares named, or of all there are."""
+        _demand_storage_index(storage_index)
+        return await self._disk.run(
+            slots.read_slots, self._tree, storage_index, set(shares), readv
+        )
+
+    @as_deferred
+    async def remote_slot_testv_and_readv_and_writev(
+        self,
+        storage_index: bytes,
+        secrets: tuple[bytes, bytes, bytes],
+        tw_vectors: slots.Writes,
+        r_vector: ReadVector,
+    ) -> tuple[bool, dict[int, list[bytes]]]:
+        """Write mutable shares, if all of them are as they are believed to be.
+
+        :return: whether they were, and parts of what was here before
+        :raises BadWriteEnablerError: shares here were made with another
+        :raises NoSpaceError: there is no room for them to grow
+        :raises UsageError: arguments that can't be meant
+        """
+        await self._know_what_counts()
+        claim = self._slot_claim(storage_index, secrets)
+        return await self._disk.run(
+            slots.test_and_write, self._tree, claim, tw_vectors, r_vector, self._slot_room
+        )
+
+    def _slot_claim(self, index: bytes, secrets: tuple[bytes, bytes, bytes]) -> SlotClaim:
+        enabler, renew, cancel = secrets
+        claim = self._claim(index, renew, cancel)
+        return SlotClaim(index, enabler, renew, cancel, self.tubid, claim.expires)
+
+    def _slot_room(self, has_new_shares: bool) -> int:
+        """Return the bytes that mutable shares may grow by; old ones may on any server."""
+        if self.readonly and has_new_shares:
+            return 0
+        return self._left(self._promised.total())
 
     # ---- leases --------------------------------------------------------------------------
 
@@ -304,14 +397,27 @@ class StorageServer(Referenceable, Service):
         claim = self._claim(storage_index, b"", cancel_secret)
         for share in await self._disk.run(requests.cancel_lease, self._tree, claim):
             self._open_shares.forget(share.path)
-            self._count(-1, -share.container.file_size)
+
+    @as_deferred
+    async def remote_renew_leases(self, packed: bytes, canary: Any) -> bytes:
+        """Renew or add a lease on the shares of each of many files; tell how that went.
+
+        :param packed: docs/protocols/storage.md
+        :param canary: by its connection the server knows whose the leases are
+        :raises UsageError: *packed* has no such form
+        """
+        account = self._account(canary)
+        claims = [self._claim(*one, account) for one in unpack_renewals(packed)]
+        parts = (claims[i : i + AT_A_TIME] for i in range(0, len(claims), AT_A_TIME))
+        done = [await self._disk.run(requests.renew_many, self._tree, p) for p in parts]
+        return b"".join(done)
 
     def _claim(
-        self, storage_index: bytes, renew_secret: bytes, cancel_secret: bytes
+        self, index: bytes, renew_secret: bytes, cancel_secret: bytes, account: int = NOBODY
     ) -> Claim:
-        _demand_storage_index(storage_index)
+        _demand_storage_index(index)
         expires = int(self._clock.seconds()) + LEASE_DURATION_S
-        return Claim(storage_index, renew_secret, cancel_secret, expires)
+        return Claim(index, renew_secret, cancel_secret, expires, account, self.tubid)
 
 
 def _demand_storage_index(storage_index: bytes) -> None:

@@ -33,6 +33,7 @@ class ShareFile:
         self.is_deleted = False
         self._fd = fd
         self._calls = calls
+        self._leases: list[Lease] | None = None  # None: not read yet
 
     def __del__(self) -> None:
         os.close(self._fd)
@@ -73,22 +74,26 @@ class ShareFile:
 
     def leases(self) -> list[Lease]:
         """Return the leases in the order of the file."""
-        start = self.container.lease_offset(0)
-        return parse_leases(self._pread(start, self.container.num_leases * LEASE.size))
+        return list(self._read_leases())
 
     def add_or_renew(self, owner: int, renew: bytes, cancel: bytes, expires: int) -> None:
         """Renew the lease that *renew* opens; where there is none, add one."""
-        if not self.renew(renew, expires):
+        if not self.renew(renew, expires, owner):
             self._append(Lease.grant(self.container.version, owner, renew, cancel, expires))
 
-    def renew(self, renew_secret: bytes, expires: int) -> bool:
-        """Let the lease of that secret last until *expires*; tell whether there is one."""
+    def renew(self, renew_secret: bytes, expires: int, owner: int = 0) -> bool:
+        """Let the lease of that secret last until *expires*; tell whether there is one.
+
+        :param owner: whose the lease is from now on, if that is somebody's number
+        """
         secret = stored(self.container.version, renew_secret)
-        for leasenum, lease in enumerate(self.leases()):
+        leases = self._read_leases()
+        for leasenum, lease in enumerate(leases):
             if same_secret(lease.renew_secret, secret):
-                renewed = lease.until(expires)
+                renewed = lease.until(expires).of(owner)
                 if renewed != lease:
                     self._write(renewed.pack(), self.container.lease_offset(leasenum))
+                    leases[leasenum] = renewed
                 return True
         return False
 
@@ -106,9 +111,17 @@ class ShareFile:
             self.is_deleted = True
         return True
 
+    def _read_leases(self) -> list[Lease]:
+        if self._leases is None:
+            start = self.container.lease_offset(0)
+            size = self.container.num_leases * LEASE.size
+            self._leases = parse_leases(self._pread(start, size))
+        return self._leases
+
     def _append(self, lease: Lease) -> None:
         # Readers take the data's size from the file's size and the count.  A count that
         # reached the disk before its lease would cut the data short after a crash.
+        leases = self._read_leases()
         grown = self.container.with_leases(self.container.num_leases + 1)
         try:
             self._write(lease.pack(), self.container.file_size)
@@ -117,11 +130,13 @@ class ShareFile:
         except OSError:
             os.ftruncate(self._fd, self.container.file_size)  # or half a lease shifts all
             raise
+        leases.append(lease)
 
     def _shrink(self, kept: list[Lease]) -> None:
         shrunk = self.container.with_leases(len(kept))
         self._write(b"".join(lease.pack() for lease in kept), shrunk.lease_offset(0))
         self._count(shrunk)
+        self._leases = kept
         self._calls.fsync(self._fd)  # before the file is cut: see _append
         os.ftruncate(self._fd, shrunk.file_size)
 

@@ -9,7 +9,6 @@ for the disk: it runs in threads.  Format: docs/formats/container.md.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -17,12 +16,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+from typing import Protocol
 
-from attrs import frozen
 from twisted.logger import Logger
 
 from allmydata.errors import BadShareError, ConflictError
-from allmydata.storage.disk import Calls
+from allmydata.storage.disk import NO_DESCRIPTOR, Calls
+from allmydata.storage.inventory import Held, Key
 from allmydata.storage.shares import ShareFile
 from allmydata.util.base32 import b2a
 from allmydata.util.fileutil import free_space
@@ -32,31 +32,36 @@ log = Logger()
 LARGEST_SHNUM = 255
 NUM_LOCKS = 256  # one for each first byte of a storage index: a prefix lies under one lock
 MOST_REMEMBERED = 10_000
-NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE)
 
 _SHARE_NAME = re.compile(r"0|[1-9][0-9]{0,2}")
-_DIGITS = re.compile(r"[0-9]+")
 
 
-@frozen
-class Holdings:
-    """What a server keeps: finished files, and the bytes of them."""
+class Note(Protocol):
+    """Who hears of each change of a share file, with the lock still in hand."""
 
-    num_shares: int = 0
-    num_bytes: int = 0
+    def __call__(
+        self, key: Key, before: Held | None, after: Held | None, *, renewed: bool = False
+    ) -> None:
+        """Hear what a file was and is: :meth:`allmydata.storage.ledger.Ledger.note`."""
 
-    def plus(self, num_shares: int, num_bytes: int) -> Holdings:
-        """Return the sum; either number may be negative."""
-        return Holdings(self.num_shares + num_shares, self.num_bytes + num_bytes)
+
+def _no_note(
+    key: Key, before: Held | None, after: Held | None, *, renewed: bool = False
+) -> None:
+    pass
 
 
 class ShareTree:
-    """The directories of one server's shares."""
+    """The directories of one server's shares.
 
-    def __init__(self, storedir: Path, calls: Calls) -> None:
+    :param note: hears of every change; whoever changes a file without help of this calls it
+    """
+
+    def __init__(self, storedir: Path, calls: Calls, note: Note = _no_note) -> None:
         self.shares = storedir / "shares"
         self._incoming = self.shares / "incoming"
         self.calls = calls
+        self.note = note
         self._locks = [Lock() for _ in range(NUM_LOCKS)]
         self._durable: set[Path] = set()  # directories whose names are known to be on disk
         self._named: set[Path] = set()  # unusable files the log knows already
@@ -123,15 +128,6 @@ class ShareTree:
         """Return the bytes that may still be written here."""
         return free_space(self.shares)
 
-    def count(self) -> Holdings:
-        """Walk the whole tree and count the finished files, damaged ones too."""
-        total = Holdings()
-        for prefix in _subdirectories(self.shares):
-            if prefix != self._incoming:
-                for bucket in _subdirectories(prefix):
-                    total = total.plus(*_weigh(bucket))
-        return total
-
     def _name_in_log(self, path: Path, error: Exception) -> None:
         if path not in self._named:
             if len(self._named) >= MOST_REMEMBERED:
@@ -147,9 +143,10 @@ class ShareTree:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def place(self, incoming: Path, storage_index: bytes) -> None:
+    def place(self, incoming: Path, storage_index: bytes, held: Held) -> None:
         """Move a written and synced share to where it is served from, durably.
 
+        :param held: what it is
         :raises ConflictError: something lies there
         :raises OSError: the share is still in its old place, or gone
         """
@@ -164,8 +161,9 @@ class ShareTree:
             fresh = bucket not in self._durable
             if fresh:  # under the lock: who finds the directory may count on its name
                 self._sync(home, self._unsynced(bucket))
+            self.note((storage_index, int(home.name)), None, held, renewed=True)
         if not fresh:
-            self._sync(home, [bucket])
+            self._sync_late(home, storage_index, held)
 
     def discard(self, incoming: Path) -> None:
         """Delete a share that was being written; hold the lock."""
@@ -188,6 +186,14 @@ class ShareTree:
         above = [] if prefix in self._durable else [self.shares]
         return [bucket, prefix, *above]
 
+    def _sync_late(self, home: Path, storage_index: bytes, held: Held) -> None:
+        try:
+            self._sync(home, [home.parent])
+        except OSError:
+            with self.lock(storage_index):
+                self.note((storage_index, int(home.name)), held, None)
+            raise
+
     def _sync(self, home: Path, directories: list[Path]) -> None:
         try:
             for path in directories:
@@ -203,22 +209,6 @@ class ShareTree:
 def _under(top: Path, storage_index: bytes) -> Path:
     name = b2a(storage_index)
     return top / name[:2] / name
-
-
-def _subdirectories(path: Path) -> list[Path]:
-    with suppress(FileNotFoundError), os.scandir(path) as entries:
-        return [Path(entry.path) for entry in entries if entry.is_dir()]
-    return []
-
-
-def _weigh(bucket: Path) -> tuple[int, int]:
-    """Return how many files with a share's name there are, and the bytes of them."""
-    sizes = []
-    with suppress(FileNotFoundError), os.scandir(bucket) as entries:
-        for entry in entries:
-            if _DIGITS.fullmatch(entry.name):
-                sizes.append(entry.stat().st_size)
-    return len(sizes), sum(sizes)
 
 
 def _remove_if_empty(*directories: Path) -> None:

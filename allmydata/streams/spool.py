@@ -26,11 +26,16 @@ from allmydata.streams.content import Content, ReadAt
 from allmydata.streams.descriptor import Descriptor
 from allmydata.streams.uploadable import SMALL, EncodingParameters, in_thread
 from allmydata.util.deferreds import Gate, Workers, as_deferred
+from allmydata.util.fileutil import free_space
 from allmydata.util.mathutil import next_multiple
 
 MEMORY = 2**20  # bytes of an upload that stay in memory
 BATCH = 2**18  # bytes worth a thread's while
 ROOM = 2**20  # bytes that may wait for the thread
+LEFT_FREE = 2**26  # bytes of the disk that others may need meanwhile
+
+_NO_ROOM = "the node has no room to hold the upload until all of it has come"
+_MAKE_ROOM = "make room where its node directory lies"
 
 Random = Callable[[int], bytes]
 
@@ -167,6 +172,8 @@ class Spool:
         return is_last or self._num_queued >= self._enough()
 
     async def _take_in(self) -> None:
+        if (self._promised or 0) > self._memory:
+            self._check_room(self._promised or 0)
         while not self._is_closed and (not self._is_finished or self._is_due()):
             if self._is_due():
                 await self._move_to_file()
@@ -188,6 +195,7 @@ class Spool:
 
     def _append(self, batch: list[bytes]) -> None:
         """Hash, encrypt and write; in a thread, one batch after another."""
+        self._check_room(sum(map(len, batch)))
         if self._file is None:
             self._hasher = self._make_hasher(self._max_segment_size)
             self._file = _SealedFile(self._directory, self._random)
@@ -197,6 +205,17 @@ class Spool:
             if self._hasher is not None:
                 self._hasher.update(piece)
             self._file.append(piece)
+
+    def _check_room(self, size: int) -> None:
+        with _told():
+            room = free_space(self._directory)
+        if size > room - LEFT_FREE:
+            raise NoSpaceError(
+                _NO_ROOM,
+                why=f"{size} bytes are to come, {room} are free, of which "
+                f"{LEFT_FREE} stay free",
+                fix=_MAKE_ROOM,
+            )
 
     async def _settle(self) -> None:
         """Make what came ready for its reader, and hash it if it never left memory."""
@@ -278,9 +297,5 @@ def _told() -> Iterator[None]:
         yield
     except OSError as e:
         if e.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpaceError(
-                "the node has no room to hold the upload until all of it has come",
-                why=e.strerror or "",
-                fix="make room where its node directory lies",
-            ) from e
+            raise NoSpaceError(_NO_ROOM, why=e.strerror or "", fix=_MAKE_ROOM) from e
         raise GridError("the node can't hold the upload", why=e.strerror or "") from e

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import wraps
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -21,6 +21,7 @@ from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 def as_deferred(
@@ -55,6 +56,27 @@ async def gather(works: Iterable[Awaitable[T]]) -> list[T]:
         e.subFailure.raiseException()
         raise
     return [result for _, result in pairs]
+
+
+async def in_flight(
+    items: Sequence[U], act: Callable[[U], Awaitable[T]], most: int
+) -> list[T]:
+    """Do *act* to every item, at most so many at a time; return the results in order.
+
+    :raises Exception: one of the failures; then some items may not have been tried
+    """
+    results: dict[int, T] = {}
+    waiting = iter(enumerate(items))
+
+    async def work() -> None:
+        for number, item in waiting:
+            results[number] = await act(item)
+
+    workers = await settle([work() for _ in range(min(most, len(items)))])
+    for outcome in workers:
+        if isinstance(outcome, Failure):
+            outcome.raiseException()
+    return [results[number] for number in range(len(items))]
 
 
 async def settle(works: Iterable[Awaitable[T]]) -> list[T | Failure]:

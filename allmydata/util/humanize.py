@@ -9,6 +9,17 @@ _UNITS = "KMGTPE"
 _SIZE = re.compile(
     r"([0-9]{1,40}(?:\.[0-9]{1,40})?)\s*(?:([KMGTPE])(I)?)?B?", re.IGNORECASE | re.ASCII
 )
+_SECONDS = {
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "d": 86_400,
+    "w": 7 * 86_400,
+    "mo": 31 * 86_400,
+    "y": 365 * 86_400,
+}
+_LONG = dict(second="s", minute="min", hour="h", day="d", week="w", month="mo", year="y")
+_DURATION = re.compile(r"([0-9]{1,9})\s*([a-z]*)")
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -25,6 +36,19 @@ def parse_size(text: str) -> int:
     number, unit, binary = found.groups()
     power = _UNITS.index(unit.upper()) + 1 if unit else 0
     return int(Fraction(number) * (1024 if binary else 1000) ** power)
+
+
+def parse_duration(text: str) -> int:
+    """Read ``90 s``, ``12h``, ``30 days``, ``2 mo`` (of 31 days), ``1 year`` as seconds.
+
+    :raises ValueError: anything else
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    unit = found[2] if found else ""
+    unit = _LONG.get(unit.removesuffix("s"), unit)
+    if not found or unit not in _SECONDS:
+        raise ValueError(f"not a time: {text[:40]!r}; write a number with s, h, d, mo or y")
+    return int(found[1]) * _SECONDS[unit]
 
 
 def size(num_bytes: int) -> str:

@@ -3,13 +3,16 @@
     act=open      cap=                        to the page of a capability
     act=mkdir     place= name=                a new folder
     act=rename    place= item= to=
+    act=move      place= item= item= … to=    without to=: to the page to choose it
     act=delete    place= item= item= …        into the trash, where there is one
     act=restore   batch=                      out of the trash
     act=empty                                 the trash
+    act=demo-kill …  server=                  what the page of a demo can do
+    act=logout                                ends the session
 
 ``place`` is the path of a folder, and ``item`` a name in it, percent-encoded: a browser
-changes line ends in what a form holds.  Whoever asks for the node's own roots must be one
-of its own pages.
+changes line ends in what a form holds.  For the node's own roots, and for the trash, only
+its owner may ask.
 """
 
 from __future__ import annotations
@@ -28,57 +31,65 @@ from allmydata.errors import (
     UsageError,
 )
 from allmydata.util.names import check_name
-from allmydata.web.errors import HTTPError
-from allmydata.web.forms import read_form
+from allmydata.web.errors import HTTPError, SignInError
+from allmydata.web.forms import read_form, take_no_file
 from allmydata.web.guard import check_own
 from allmydata.web.listing import TRASH, batch_name, batch_origin
-from allmydata.web.pages import path_of, static_file, trouble
+from allmydata.web.moves import Moves
+from allmydata.web.nodepages import NodePages
+from allmydata.web.pages import path_of, trouble
 from allmydata.web.paths import EXISTS, PRIVATE, Place, Tree, no_such_child
 from allmydata.web.reply import Reply
 from allmydata.web.request import Request
-from allmydata.web.welcome import Welcome
 
 MAX_ATTEMPTS = 100  # to name what is deleted in one second
 
-Act = Callable[[Request], Awaitable[str]]
+Act = Callable[[Request], Awaitable[str | Reply]]
 
 
 class Acts:
     """Answers ``/_``."""
 
-    def __init__(self, tree: Tree, welcome: Welcome) -> None:
+    def __init__(self, tree: Tree, pages: NodePages, logout: Act) -> None:
         self._tree = tree
-        self._welcome = welcome
+        self._pages = pages
+        self._moves = Moves(tree)
         self._acts: dict[str, Act] = {
             "open": self._open,
             "mkdir": self._make,
             "rename": self._rename,
+            "move": self._move_away,
             "delete": self._delete,
             "restore": self._restore,
             "empty": self._empty,
+            "logout": logout,
+            **pages.acts,
         }
 
     async def get(self, request: Request) -> Reply:
-        """Answer ``GET``: the page of the grid, or a file that pages are made with."""
-        name = request.segments[-1]
-        return self._welcome.grid() if name == "grid" else static_file(name)
+        """Answer ``GET``: a page about the node, or a file that pages are made with."""
+        return await self._pages.get(request)
 
     async def post(self, request: Request) -> Reply:
         """Answer ``POST``: do what ``act=`` says, and lead on."""
         if request.segments[-1] != "do":
             raise HTTPError(405, "only /_/do takes a form", {"Allow": "GET, HEAD"})
-        (await read_form(request, _take_no_file)).close()
+        (await read_form(request, take_no_file)).close()
         act = self._acts.get(request.argument("act") or "")
         try:
             if act is None:
                 raise UsageError("there is no such act=")
-            return Reply(303, headers={"Location": await act(request)})
+            done = await act(request)
         except GridError as e:
-            if "application/json" in (request.header("accept") or ""):
+            in_json = "application/json" in (request.header("accept") or "")
+            if in_json or isinstance(e, SignInError):
                 raise
             return trouble(e, self._way_back(request))
+        return done if isinstance(done, Reply) else Reply(303, headers={"Location": done})
 
     def _way_back(self, request: Request) -> str:
+        if request.argument("act") in self._pages.acts:
+            return "/_/demo"
         try:
             return path_of(_place(request)) + "/"
         except GridError:
@@ -97,7 +108,7 @@ class Acts:
                 fix="paste all of it; it begins with URI:",
             )
         is_directory = (await self._tree.find(place)).is_directory
-        return path_of(place) + "/" * is_directory
+        return path_of(place) + ("/" if is_directory else "?t=info")
 
     async def _make(self, request: Request) -> str:
         place, name = _place(request), check_name((request.argument("name") or "").strip())
@@ -114,6 +125,9 @@ class Acts:
         if new != old:
             await _move(node, old, node, new)
         return f"{path_of(place)}/"
+
+    async def _move_away(self, request: Request) -> str | Reply:
+        return await self._moves.act(request, _place(request), _items(request))
 
     async def _delete(self, request: Request) -> str:
         place, names = _place(request), _items(request)
@@ -208,7 +222,3 @@ async def _take_out(node: Any, name: str) -> None:
         await node.delete(name)
     except NoSuchChildError as e:
         raise no_such_child(name) from e
-
-
-def _take_no_file() -> Any:
-    raise UsageError("this form takes no file")

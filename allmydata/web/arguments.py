@@ -40,6 +40,14 @@ class Replace(Enum):
     FILES = "only-files"
 
 
+def is_browsing(request: Request) -> bool:
+    """Return whether a browser asks for a page to be shown, and no program or script."""
+    accepted = request.header("accept") or ""
+    mode = request.header("sec-fetch-mode") or "navigate"
+    wants_page = "text/html" in accepted and "application/json" not in accepted
+    return wants_page and mode.lower() == "navigate"
+
+
 def read_upload(request: Request) -> UploadOptions:
     """Return how a file that comes is to be stored.
 

@@ -6,7 +6,7 @@ A file is stored before anything is made for it.  Table of requests: docs/webapi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -44,9 +44,20 @@ Act = Callable[[Request, Found, Form], Awaitable[Reply | None]]
 
 
 class Changes:
-    """Answers ``PUT``, ``POST`` and ``DELETE`` below ``/uri/CAP``."""
+    """Answers ``PUT``, ``POST`` and ``DELETE`` below ``/uri/CAP``.
 
-    def __init__(self, tree: Tree, uploads: Uploads) -> None:
+    :param more: what else can be done with a directory, by the value of ``t=``
+    :param more_with_files: and what with a file
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        uploads: Uploads,
+        more: Mapping[str, Act],
+        more_with_files: Mapping[str, Act],
+    ) -> None:
+        self._file_acts = more_with_files
         self._tree = tree
         self._uploads = uploads
         self._acts: dict[str, Act] = {
@@ -61,6 +72,7 @@ class Changes:
             "set_children": self._set_children,
             "set-children": self._set_children,
             "stream-manifest": manifest.send_manifest,
+            **more,
         }
 
     # ---- PUT
@@ -151,6 +163,8 @@ class Changes:
             return await self._acts[kind](request, found, form)
         if found.is_directory:
             raise HTTPError(400, f"POST to a directory with bad t={kind}")
+        if kind in self._file_acts:
+            return await self._file_acts[kind](request, found, form)
         if kind == "upload" and found.parent is not None:
             name = found.name
             return await self._store(request, Spot(found.parent, (), name), form)

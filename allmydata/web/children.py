@@ -24,6 +24,9 @@ from allmydata.util import base32
 from allmydata.util.names import check_name, shown
 from allmydata.web.errors import HTTPError
 
+IMMUTABLE = uri.CHKFileURI | uri.CHKFileVerifierURI | uri.LiteralFileURI
+MUTABLE = uri.MutableFileURI | uri.ReadOnlyMutableFileURI | uri.MutableFileVerifierURI
+VERIFIERS = uri.CHKFileVerifierURI | uri.MutableFileVerifierURI
 Facts = list[Any]  # kind and properties
 Caps = str | tuple[str | None, str | None]  # one, or one to write and one to read
 
@@ -48,18 +51,21 @@ def facts_of(cap: uri.Cap | None, readonly: uri.Cap | None, metadata: Any = None
     facts: dict[str, Any] = {}
     if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
         kind, facts["mutable"] = "dirnode", True
-    elif cap is None or isinstance(cap, uri.UnknownURI):
-        kind = "unknown"
-    else:
+    elif isinstance(cap, MUTABLE):
+        kind = "filenode"
+        facts |= {"mutable": True, "format": cap.format}
+    elif isinstance(cap, IMMUTABLE):
         kind = "filenode"
         facts |= {"mutable": False, "format": "CHK", "size": cap.get_size()}
+    else:
+        kind = "unknown"
     if metadata is not None:
         facts["metadata"] = metadata
     if cap is not None and cap != readonly:
         facts["rw_uri"] = cap.to_string()
-    if readonly is not None and not isinstance(cap, uri.CHKFileVerifierURI):
+    if readonly is not None and not isinstance(cap, VERIFIERS):
         facts["ro_uri"] = readonly.to_string()
-    if isinstance(cap, uri.CHKFileURI | uri.CHKFileVerifierURI):
+    if isinstance(cap, MUTABLE | uri.CHKFileURI | uri.CHKFileVerifierURI):
         facts["verify_uri"] = cap.get_verify_cap().to_string()
     return [kind, facts]
 

@@ -38,8 +38,6 @@ async def get_directory(request: Request, found: Found) -> Reply | None:
     match kind:
         case "":
             return await listing.folder_page(request, found)
-        case "details":
-            return await listing.item_page(request, found)
         case "json":
             return await _send(request, Reply(200, b"", PLAIN), found.node, _as_json(found))
         case "uri":

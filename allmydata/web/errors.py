@@ -62,13 +62,32 @@ class HTTPError(GridError):
         self.headers = headers or {}
 
 
+class SignInError(HTTPError):
+    """Only the owner of the gateway may have that, and nothing shows that it is they.
+
+    A scheme other than Basic lets no browser ask for a password.
+    """
+
+    code = "not-permitted"
+
+    def __init__(self, message: str = "only the owner of this node may see that") -> None:
+        super().__init__(401, message, {"WWW-Authenticate": 'Bearer realm="allmydata"'})
+        self.fix = "tahoe webopen, or send the token of private/api_auth_token"
+
+
+def foreseen(error: BaseException) -> GridError:
+    """Return *error*; if nobody foresaw it, log it, and return what may be told of it."""
+    if isinstance(error, GridError):
+        return error
+    log.failure("a request failed", failure=Failure(error))
+    return GridError(
+        "the node met an error that it did not expect", fix="see the node's log"
+    )
+
+
 def explain(error: BaseException, *, in_json: bool) -> Reply:
     """Return what to answer when *error* ended a request; log it if nobody foresaw it."""
-    if not isinstance(error, GridError):
-        log.failure("a request failed", failure=Failure(error))
-        error = GridError(
-            "the node met an error that it did not expect", fix="see the node's log"
-        )
+    error = foreseen(error)
     status, headers = STATUS.get(error.code, 500), {}
     if isinstance(error, HTTPError):
         status, headers = error.status, error.headers

@@ -28,8 +28,20 @@ File = uri.CHKFileURI | uri.CHKFileVerifierURI | uri.LiteralFileURI
 
 _TYPES = MimeTypes()  # Python's own table, whatever the machine has
 # A page may hold a script, and whoever stored it is not who reads it here: in a browser it
-# gets an origin of its own, from which nothing of this gateway can be asked.
+# gets an origin of its own, from which nothing of this gateway can be asked.  Nor does it
+# load anything from elsewhere, and so tell that it was opened.
 _ACTIVE = re.compile(r"html|xml")
+SANDBOX = (
+    "sandbox; default-src 'none'; img-src 'self' data:; media-src 'self' data:; "
+    "style-src 'self' 'unsafe-inline' data:; font-src 'self' data:"
+)
+# A PDF is shown by the browser's own viewer, which works in no sandbox and runs nothing of
+# the file in this origin; a page of the gateway may hold it as a part.
+_WITHIN_A_PAGE = {
+    "Content-Security-Policy": "frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @frozen
@@ -161,7 +173,9 @@ def _plan(request: Request, cap: File, name: str) -> Sending:
     if encoding:
         headers["Content-Encoding"] = encoding
     if _ACTIVE.search(content_type):
-        headers["Content-Security-Policy"] = "sandbox"
+        headers["Content-Security-Policy"] = SANDBOX
+    if content_type == "application/pdf" and arguments.read_boolean(request, "preview"):
+        headers |= _WITHIN_A_PAGE
     if arguments.read_boolean(request, "save"):
         headers["Content-Disposition"] = _attachment(name)
     match parts:

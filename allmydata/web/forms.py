@@ -11,7 +11,7 @@ from collections.abc import Callable
 from attrs import define
 from twisted.internet.defer import Deferred
 
-from allmydata.errors import GridError
+from allmydata.errors import GridError, UsageError
 from allmydata.streams.spool import Spool
 from allmydata.util.deferreds import Gate
 from allmydata.web.errors import HTTPError
@@ -63,6 +63,14 @@ async def read_form(request: Request, open_file: OpenFile) -> Form:
         for name, values in parse_query(body).items():
             request.args.setdefault(name, values)
     return Form(body)
+
+
+def take_no_file() -> Spool:
+    """Refuse the file of a form that should have none.
+
+    :raises UsageError: always
+    """
+    raise UsageError("this form takes no file")
 
 
 async def _read_parts(request: Request, parts: _Parts) -> Form:

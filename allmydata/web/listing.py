@@ -1,6 +1,6 @@
-"""Files, for people: the page of a folder, and the page of one thing in it.
+"""Files, for people: the page of a folder.
 
-The page of a folder shows a thousand children, folders first; ``?page=2`` the next.
+It shows five hundred children, folders first; ``?page=2`` the next.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from allmydata.errors import NoSuchChildError
-from allmydata.util.names import MAX_NAME_SIZE, check_name
+from allmydata.util.names import MAX_NAME_SIZE
 from allmydata.web.children import facts_of_child
 from allmydata.web.errors import HTTPError
 from allmydata.web.pages import ago, count, date, page, path_of, quoted, shown
-from allmydata.web.paths import PRIVATE, PUBLIC, Found, Place, no_such_child
+from allmydata.web.paths import PRIVATE, Found, Place
 from allmydata.web.reply import Reply
 from allmydata.web.request import Request
+from allmydata.web.targets import ROOTS, moved_to
 
-PAGE_SIZE = 1000
+PAGE_SIZE = 500
 TRASH = ".Trash"  # in the private root; it holds one folder for each time of deleting
 HIDDEN = (PRIVATE, TRASH)  # there is a link to it
 
-_ROOTS = {PRIVATE: "My files", PUBLIC: "Shared by everybody"}
+PDF = "application/pdf"
+
 _BATCH = re.compile(
     r"\d{4}-\d\d-\d\d \d\d\.\d\d\.\d\d(?:~\d+)?(?:\+(\d+))?(?: (.*))?", re.S
 )
@@ -41,7 +42,7 @@ class Entry:
     """A child, as a row of the table or a page of its own tells of it.
 
     :param label: the name as it is to be read
-    :param href: what a click on the name leads to
+    :param href: what a click on the name leads to, on the page of its folder
     :param size: bytes, of a file
     """
 
@@ -106,14 +107,14 @@ def _title(place: Place) -> str:
             return "Trash"
         if len(place.names) == 2:
             return batch_label(place.names[1])
-    return shown(place.names[-1]) if place.names else _ROOTS.get(place.root, "Folder")
+    return shown(place.names[-1]) if place.names else ROOTS.get(place.root, "Folder")
 
 
 async def folder_page(request: Request, found: Found) -> Reply:
     """Answer ``GET`` of a directory, to a browser."""
     folder = Folder.at(Place.parse(request.segments), found)
     children = [child async for some in found.node.pages() for child in some]
-    children.sort(key=lambda one: (not _is_folder(one), one.name.casefold(), one.name))
+    children.sort(key=lambda one: (not is_folder(one), one.name.casefold(), one.name))
     if folder.is_trash:
         children.reverse()  # the last first
     num_found = len(children)
@@ -124,101 +125,60 @@ async def folder_page(request: Request, found: Found) -> Reply:
     return page(
         "folder.html",
         folder=folder,
-        entries=_entries(folder, shown_here),
+        entries=[entry_of(folder, child) for child in shown_here],
         summary=_summary(children),
         has_trash=len(children) < num_found,
         number=number,
         last=last,
         undo=request.argument("undo") if folder.is_kept else None,
+        moved=moved_to(request.argument("moved_to"), folder.place),
     )
 
 
-async def item_page(request: Request, found: Found) -> Reply:
-    """Answer ``GET ?t=details``: of the child that ``name=`` tells, or of the folder."""
-    folder = Folder.at(Place.parse(request.segments), found)
-    name = request.argument("name")
-    if not name:
-        cap = found.node.get_immutable_uri()
-        return page("item.html", folder=folder, entry=None, cap=cap, preview="", facts=[])
-    try:
-        child = await found.node.get_child(check_name(name))
-    except NoSuchChildError as e:
-        raise no_such_child(name) from e
-    [entry] = _entries(folder, [child])
-    cap = "" if child.readonly_cap is None else child.readonly_cap.to_string()
-    content_type = _type_of(entry)
-    return page(
-        "item.html",
-        folder=folder,
-        entry=entry,
-        cap=cap,
-        preview=_preview(content_type),
-        facts=_facts(entry, content_type, child.created),
-    )
-
-
-def _facts(entry: Entry, content_type: str, created: float) -> list[tuple[str, str]]:
-    facts = [("Kind", content_type or entry.kind)]
-    if entry.size is not None:
-        facts.append(("Size", f"{entry.size:,} bytes"))
-    dates = [("Changed", date(entry.changed)), ("Name first used", date(created))]
-    return facts + [(label, f"{text} UTC") for label, text in dates if text]
-
-
-def _type_of(entry: Entry) -> str:
-    if entry.kind != "file":
-        return ""
-    content_type, encoding = _TYPES.guess_type(f"/{quoted(entry.name)}")
+def type_of(name: str) -> str:
+    """Return the type of a file of that name; nothing where it does not tell."""
+    content_type, encoding = _TYPES.guess_type(f"/{quoted(name)}")
     return "" if encoding else content_type or ""
 
 
-def _preview(content_type: str) -> str:
-    """Return which element shows it: ``image``, ``audio``, ``video``, ``text``, or none."""
+def preview_of(content_type: str) -> str:
+    """Return ``image``, ``audio``, ``video``, ``pdf``, ``text``, or nothing."""
+    if content_type == PDF:
+        return "pdf"
     kind = content_type.partition("/")[0]
     if kind in ("image", "audio", "video"):
         return kind
     return "text" if _TEXTS.match(content_type) else ""
 
 
-def _entries(folder: Folder, children: Sequence[Any]) -> list[Entry]:
-    now = time.time()
-    return [_entry(folder, child, now) for child in children]
-
-
-def _entry(folder: Folder, child: Any, now: float) -> Entry:
+def entry_of(folder: Folder, child: Any) -> Entry:
+    """Return what is told of a child of *folder*."""
     word, facts = facts_of_child(child)
-    kind, where = _WORDS[word], quoted(child.name)
-    href = f"{folder.path}/{where}/" if kind == "folder" else _details(folder, where)
+    kind, where, age = _WORDS[word], quoted(child.name), time.time() - child.changed
     return Entry(
         child.name,
         batch_label(child.name) if folder.is_trash else shown(child.name),
         kind,
         _icon(kind, child.name),
-        href,
+        f"{folder.path}/{where}/" if kind == "folder" else f"?t=details&name={where}",
         facts.get("size"),
         child.changed,
-        ago(now - child.changed) if now - child.changed < 86400 else date(child.changed),
+        ago(age) if age < 86400 else date(child.changed),
     )
 
 
 def _icon(kind: str, name: str) -> str:
-    if kind != "file":
-        return kind
-    content_type, _ = _TYPES.guess_type(f"/{quoted(name)}")
-    return _preview(content_type or "") or kind
+    return preview_of(type_of(name)) or kind if kind == "file" else kind
 
 
-def _details(folder: Folder, where: str) -> str:
-    return f"{folder.path}/?t=details&name={where}"
-
-
-def _is_folder(child: Any) -> bool:
+def is_folder(child: Any) -> bool:
+    """Tell whether a child that a directory listed is a directory."""
     write, read = child.texts
     return (write or read or "").startswith("URI:DIR")
 
 
 def _summary(children: Sequence[Any]) -> str:
-    num_folders = sum(map(_is_folder, children))
+    num_folders = sum(map(is_folder, children))
     num_files = len(children) - num_folders
     words = [count(num_folders, "folder")] * bool(num_folders)
     return ", ".join(words + [count(num_files, "file")] * bool(num_files or not words))
@@ -243,7 +203,7 @@ def batch_label(name: str) -> str:
     *way, first = unquote(path).split("/") if path else [""]
     what = f"“{first}”" if first else "Something"
     what += f" and {more} more" if more else ""
-    whence = " / ".join([_ROOTS[PRIVATE], *way])
+    whence = " / ".join([ROOTS[PRIVATE], *way])
     return shown(f"{what} from {whence}")
 
 

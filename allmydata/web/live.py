@@ -49,6 +49,8 @@ class Live:
     async def page(self, request: Request) -> Reply | None:
         """Answer ``GET /live``: ``t=events`` for what comes, ``t=json`` for what is.
 
+        A browser that asks for neither is led to the page.
+
         :raises HTTPError: it is another, or fifty listen already
         """
         kind = request.argument("t")
@@ -57,6 +59,8 @@ class Live:
             lists = {"active": moves.active(), "recent": moves.recent()}
             told = {name: [one.as_json() for one in of] for name, of in lists.items()}
             return as_json(200, told)
+        if not kind and "text/html" in (request.header("accept") or ""):
+            return Reply(302, headers={"Location": "/_/live"})
         if kind != "events":
             raise HTTPError(400, "GET /live: t= is events or json")
         if request.method == b"HEAD":

@@ -24,6 +24,21 @@ from allmydata.web.request import Request
 
 TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+KEPT = {
+    "keeper_files": "Files the keeper looks after.",
+    "keeper_bytes": "Bytes of these files.",
+    "keeper_expected_losses": "How many of them will be lost in a year, in the mean.",
+    "keeper_repair_bytes": "Bytes of the files that wait for a repair.",
+    "keeper_files_to_read": "Files still to be read in this round.",
+}
+KEEPING = {
+    "keeper_looks": "Looks at files.",
+    "keeper_reads": "Files read whole.",
+    "keeper_repairs": "Files repaired.",
+    "keeper_placed": "Shares made again.",
+    "keeper_renewals": "Leases renewed.",
+}
+
 Sample = tuple[dict[str, str], float]
 
 
@@ -55,7 +70,8 @@ class Metrics:
     async def page(self, request: Request) -> Reply:
         """Answer ``GET /metrics``."""
         kept = await self._client.storage_figures()
-        found = [*self._node(), *self._transfers(), *_storage(kept or {}), *self._process()]
+        found = [*self._node(), *self._transfers(), *_storage(kept or {})]
+        found += [*self._keeper(), *self._process()]
         lines = [line for metric in found if metric.samples for line in metric.lines()]
         return Reply(200, "".join(f"{line}\n" for line in lines).encode(), TYPE)
 
@@ -98,7 +114,32 @@ class Metrics:
             ],
         )
 
+    def _keeper(self) -> Iterator[Metric]:
+        """Yield how the files are that the node looks after."""
+        try:
+            health: Any = self._client.getService("health")
+        except KeyError:
+            return
+        numbers = health.numbers()
+        for name, words in KEPT.items():
+            if name in numbers:
+                yield _gauge(name, words, numbers[name])
+        for name, words in KEEPING.items():
+            if f"{name}_total" in numbers:
+                yield _counter(name, words, numbers[f"{name}_total"])
+        states = [({"state": name}, float(n)) for name, n in health.files().items()]
+        yield Metric(
+            "allmydata_keeper_state_files",
+            "gauge",
+            "Files the keeper looks after, by how they are.",
+            [sample for sample in states if sample[0]["state"] not in ("kept", "bytes")],
+        )
+
     def _process(self) -> Iterator[Metric]:
+        lag, worst = self._client.reactor_lag()
+        yield _gauge("reactor_lag_seconds", "How late the reactor was last.", lag)
+        words = "The latest it was since this was asked last."
+        yield _gauge("reactor_lag_max_seconds", words, worst)
         cpu, uptime = time.process_time(), time.monotonic() - self._since
         yield _counter("process_cpu_seconds", "Processor time used.", cpu)
         yield _gauge("process_uptime_seconds", "Time since the gateway was made.", uptime)
@@ -112,8 +153,11 @@ def _storage(kept: dict[str, Any]) -> Iterator[Metric]:
         "bytes": "Bytes of the shares held for others.",
         "available": "Bytes of shares this node would still take.",
         "uploads": "Shares that are being written now.",
+        "expired": "Shares that nobody leases any more, and that are still here.",
+        "doomed": "Those of them whose grace is over.",
+        "reclaimed": "Bytes of such shares deleted since the node started.",
     }.items():
-        suffix = "_bytes" if name == "available" else ""
+        suffix = "_bytes" if name in ("available", "reclaimed") else ""
         yield _gauge(f"storage_{name}{suffix}", words, kept.get(name))
 
 

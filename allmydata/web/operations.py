@@ -1,9 +1,11 @@
 """Walks through whole trees that a client starts, and asks for later by a handle.
 
-    POST DIRECTORY?t=start-manifest&ophandle=H     and start-deep-size, start-deep-stats
+    POST DIRECTORY?t=start-manifest&ophandle=H     and start-deep-size, start-deep-stats,
+                                                   start-deep-check
     GET  /operations/H?output=JSON
     POST /operations/H?t=cancel
 
+Whoever named a long handle, and had the capability, may ask for it; else only the owner.
 A handle that was taken already means the newer walk; the older one ends.  A finished one
 is kept for four days, one more day once it was asked for, or as long as ``retain-for=``
 says; when there are too many, the one that finished first goes.  Nothing wakes up for
@@ -29,18 +31,21 @@ from allmydata.util.deferreds import start
 from allmydata.util.names import shown
 from allmydata.web import arguments
 from allmydata.web.errors import HTTPError
-from allmydata.web.forms import read_form
+from allmydata.web.forms import Form, read_form
+from allmydata.web.guard import check_own
 from allmydata.web.manifest import Walk
-from allmydata.web.paths import Found, Place, Tree
+from allmydata.web.paths import Found
 from allmydata.web.reply import HTML, PLAIN, Reply, as_json, text
 from allmydata.web.request import Request
 
 MAX_HANDLES = 50
 MAX_HANDLE_SIZE = 256  # characters
+UNGUESSABLE = 16  # characters of a handle that is a secret between a program and us
 DAY = 24 * 3600
 UNASKED_S, ASKED_S = 4 * DAY, DAY  # how long what is finished is kept
 PREFIX = "start-"
-KINDS = ("start-manifest", "start-deep-size", "start-deep-stats")
+DEEP_CHECK = "start-deep-check"
+KINDS = ("start-manifest", "start-deep-size", "start-deep-stats", DEEP_CHECK)
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -55,7 +60,7 @@ _PAGE = """<!DOCTYPE html>
 </html>
 """
 
-Other = Callable[[Request], Awaitable[Reply | None]]
+Act = Callable[[Request, Found, Form], Awaitable[Reply | None]]
 
 
 @define
@@ -63,6 +68,7 @@ class Operation:
     """One walk, and what was found on it so far.
 
     :param kind: one of KINDS
+    :param needs_owner: whether only the owner of the gateway may ask for it
     :ivar finished: when that was, in seconds of the clock; None before
     :ivar asked: when somebody last asked after that
     :ivar retain: how many seconds it is kept then, if a client said so
@@ -70,7 +76,8 @@ class Operation:
 
     kind: str
     _clock: IReactorTime
-    walk: Walk = field(factory=Walk)
+    needs_owner: bool = True
+    walk: Any = field(factory=Walk)  # or what checks all that it finds
     found: list[dict[str, Any]] = field(factory=list)  # for a manifest
     errors: list[str] = field(factory=list)  # directories that can't be read
     fault: BaseException | None = None
@@ -116,6 +123,8 @@ class Operation:
                 return {"finished": finished, "size": stats, **errors}
             case "start-deep-stats":
                 return {**stats, "finished": finished, **errors}
+            case "start-deep-check":
+                return {"finished": finished, **self.walk.as_json(), **errors}
         return {
             "stats": stats,
             "finished": finished,
@@ -142,35 +151,28 @@ class Operation:
 class Operations:
     """Starts walks, and answers below ``/operations``."""
 
-    def __init__(self, tree: Tree, clock: IReactorTime) -> None:
-        self._tree = tree
+    def __init__(self, clock: IReactorTime, deep_check: Callable[[Request], Any]) -> None:
         self._clock = clock
+        self._deep_check = deep_check
         self._running: dict[str, Operation] = {}
 
     # ---- what starts one
 
-    def or_else(self, other: Other) -> Other:
-        """Return what answers ``POST`` below ``/uri``: starts here, the rest *other*."""
+    def acts(self) -> dict[str, Act]:
+        """Return what begins each kind, for a directory that was found."""
+        return dict.fromkeys(KINDS, self.begin)
 
-        async def post(request: Request) -> Reply | None:
-            kind = request.argument("t") or ""
-            return await (self.begin if kind in KINDS else other)(request)
-
-        return post
-
-    async def begin(self, request: Request) -> Reply:
+    async def begin(self, request: Request, root: Found, form: Form) -> Reply:
         """Answer ``POST DIRECTORY?t=start-…``."""
-        await _read_fields(request)
         kind = request.argument("t") or ""
         handle = arguments.require(request, "ophandle", "slow operation requires ophandle=")
         if len(handle) > MAX_HANDLE_SIZE:
             raise UsageError(f"ophandle= has at most {MAX_HANDLE_SIZE} characters")
         retain = arguments.read_seconds(request, "retain-for")
-        root = await self._tree.find(Place.parse(request.segments))
-        if not root.is_directory:
-            raise HTTPError(400, f"POST to file: bad t={kind}")
+        walk = self._deep_check(request) if kind == DEEP_CHECK else Walk()
         self._make_room(handle)
-        operation = Operation(kind, self._clock, retain=retain)
+        by_cap = request.segments[0] != "vdrive" and len(handle) >= UNGUESSABLE
+        operation = Operation(kind, self._clock, not by_cap, walk, retain=retain)
         self._running[handle] = operation
         operation.work = start(operation.run(root))
         return Reply(302, headers={"Location": _location(request, handle)})
@@ -198,6 +200,8 @@ class Operations:
             raise operation.fault
         if output == "json":
             return as_json(200, operation.as_json(), PLAIN)
+        if output == "text" and operation.kind == DEEP_CHECK:
+            raise HTTPError(400, "this walk is told as JSON or as a page")
         if output == "text":
             return text(200, operation.as_text())
         return Reply(200, _page(operation).encode(), HTML)
@@ -217,6 +221,8 @@ class Operations:
         self._sweep()
         handle = request.segments[1]
         operation = self._running.get(handle)
+        if operation is None or operation.needs_owner:
+            check_own(request)
         if operation is None:
             raise NotFoundError(f"unknown/expired handle {shown(handle)}")
         return handle, operation

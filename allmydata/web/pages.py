@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from attrs import evolve
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from allmydata.errors import GridError
@@ -37,7 +38,11 @@ HEADERS: dict[str, str | bytes] = {
 _TYPES = {
     "style.css": "text/css;charset=utf-8",
     "files.js": "text/javascript;charset=utf-8",
+    "uploads.js": "text/javascript;charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "live.css": "text/css;charset=utf-8",
+    "live.js": "text/javascript;charset=utf-8",
+    "demo.js": "text/javascript;charset=utf-8",
 }
 _STATIC = {name: (files("allmydata.web") / "static" / name).read_bytes() for name in _TYPES}
 _CONTROLS = {code: 0x2400 + code for code in range(32)} | {0x7F: 0x2421}  # their pictures
@@ -55,8 +60,9 @@ def trouble(error: GridError, back: str) -> Reply:
 
     :param back: where whoever sees it may go on
     """
-    status = explain(error, in_json=False).status
-    return page("trouble.html", status, error=error, back=back)
+    told = explain(error, in_json=False)
+    reply = page("trouble.html", told.status, error=error, back=back)
+    return evolve(reply, headers={**told.headers, **reply.headers})
 
 
 def static_file(name: str) -> Reply:
@@ -72,6 +78,11 @@ def static_file(name: str) -> Reply:
         "Cache-Control": "max-age=31536000, immutable",
     }
     return Reply(200, _STATIC[name], _TYPES[name], headers)
+
+
+def is_static(name: str) -> bool:
+    """Return whether *name* is of what pages are made with, which anybody may have."""
+    return name in _STATIC
 
 
 def static_path(name: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 from attrs import field, frozen
 
@@ -23,6 +24,7 @@ from allmydata.errors import (
     NodeNotReadyError,
     NoSuchChildError,
     NotMutableError,
+    UsageError,
 )
 from allmydata.interfaces import IClient
 from allmydata.util.names import check_name, shown
@@ -60,8 +62,11 @@ class Place:
         """Return what the words of a path mean, of which there are two at least.
 
         :raises BadNameError: one of them can't be a name
+        :raises BadCapError: what should be a capability is the path of a root
         """
         first, root, *rest = segments
+        if first != "vdrive" and root in (PRIVATE, PUBLIC):
+            raise BadCapError("this is no capability, but the path of a root")
         if first == "vdrive":
             root = f"/vdrive/{root}"
         elif _UNQUOTED.fullmatch(root) and len(rest) > 2 and not rest[0]:
@@ -71,6 +76,18 @@ class Place:
         means_directory = rest[-1:] == [""]
         names = rest[:-1] if means_directory else rest
         return cls(root, [check_name(name) for name in names], means_directory)
+
+    @classmethod
+    def of_path(cls, path: str) -> Place:
+        """Return what the quoted path of a folder means, as the pages write it.
+
+        :raises UsageError: it is the path of something else
+        """
+        first, *words = [unquote(word) for word in path.split("/")]
+        if first or len(words) < 2 or words[0] not in ("uri", "vdrive"):
+            raise UsageError("this is not the path of a folder")
+        place = cls.parse(words)
+        return cls(place.root, place.names)
 
     @classmethod
     def of_text(cls, text: str) -> Place:

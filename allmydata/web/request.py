@@ -26,8 +26,9 @@ from twisted.web.http_headers import Headers
 from allmydata import __version__
 from allmydata.errors import CancelledError, UsageError
 from allmydata.util.deferreds import Gate, log_failure, start
-from allmydata.web.errors import HTTPError, explain
+from allmydata.web.errors import HTTPError
 from allmydata.web.reply import Reply
+from allmydata.web.session import Standing
 
 log = Logger()
 
@@ -56,11 +57,19 @@ class Router(Protocol):
     def wants_body(self, request: Request) -> bool:
         """Return whether the answer begins before the body has come."""
 
+    def explain(self, request: Request, error: BaseException) -> Reply:
+        """Return what to answer when *error* ended a request."""
+
 
 class Request(http.Request):
-    """One request: its arguments, its body as it comes, and the one reply to it."""
+    """One request: its arguments, its body as it comes, and the one reply to it.
 
-    def __init__(self, channel: Channel, *_: Any) -> None:
+    ``standing`` tells who asks, once the router has looked.
+    """
+
+    standing = Standing.NOBODY
+
+    def __init__(self, channel: Any, *_: Any) -> None:
         super().__init__(channel)
         self._router: Router = channel.site.router
         self._work: Deferred[None] | None = None
@@ -69,8 +78,8 @@ class Request(http.Request):
         self._num_holds = 0  # chunks that a receiver has not coped with yet
         self._has_body = False  # whether all of the body has come
         self._is_answered = False  # whether the answer is known
-        self._is_early = False  # whether the reply was sent before the body's end
         self._length: int | None = 0
+        self._num_unwanted = 0  # bytes of a body that came without being asked for
 
     # ---- for those who answer
 
@@ -128,6 +137,7 @@ class Request(http.Request):
                 "Date": [http.datetimeToString()],
                 "X-Frame-Options": ["DENY"],
                 "Referrer-Policy": ["no-referrer"],
+                "X-Content-Type-Options": ["nosniff"],
                 "Content-Type": [head.content_type],
             }
         )
@@ -151,11 +161,15 @@ class Request(http.Request):
     def gotLength(self, length: int | None) -> None:  # noqa: N802
         """Hear how long the body will be; None means chunked."""
         self._length = length
-        if self._router.wants_body(self):
+        if self._router.wants_body(self) or (length or 0) > SHORT:
             self._start()
 
     def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
         """Hear a piece of the body."""
+        if self._work is None:
+            self._num_unwanted += len(data)
+            if self._num_unwanted > SHORT:
+                self._start()
         if self._receiver is None or self._is_answered:
             return
         waiting = self._receiver.write(data)
@@ -183,6 +197,11 @@ class Request(http.Request):
         """Whether a body is coming in that somebody wants, at whatever pace."""
         return self._receiver is not None and not (self._has_body or self._is_answered)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the client is kept from sending more, until what came is dealt with."""
+        return self._num_holds > 0
+
     # ---- inside
 
     def _start(self) -> None:
@@ -191,12 +210,12 @@ class Request(http.Request):
 
     async def _serve(self) -> None:
         try:
+            self._check_body()
             self._reply = await self._router.find(self)(self)
         except (CancelledError, defer.CancelledError):
             return self._cut()
         except Exception as e:
-            in_json = "application/json" in (self.header("accept") or "")
-            self._reply = explain(e, in_json=in_json)
+            self._reply = self._router.explain(self, e)
             if self.startedWriting:
                 log.info("a reply was cut short: {error}", error=e)
                 return self._cut()
@@ -205,13 +224,23 @@ class Request(http.Request):
             self._conclude()
         return None
 
+    def _check_body(self) -> None:
+        """Refuse a long body that nobody has a use for.
+
+        :raises HTTPError: it is one
+        """
+        if not self._has_body and not self._router.wants_body(self):
+            raise HTTPError(413, "no body goes with this method")
+
     def _conclude(self) -> None:
         """Send the reply if its time has come, and finish after the body."""
         if self._has_body:
             self._send()
-            self.finish()  # type: ignore[no-untyped-call]
-        elif self._is_hopeless():
+            return self.finish()  # type: ignore[no-any-return,no-untyped-call]
+        self.channel.wait_for_rest()  # type: ignore[attr-defined]
+        if self._is_hopeless():
             self._send_early()
+        return None
 
     def _is_hopeless(self) -> bool:
         """Return whether it was an error, and much of the body may be yet to come."""
@@ -251,27 +280,6 @@ class Request(http.Request):
             self._num_holds -= 1
             if not self._num_holds:
                 transport.resumeProducing()
-
-
-class Channel(http.HTTPChannel):
-    """One connection of a client."""
-
-    site: Any
-    requests: list[Request]
-
-    def allHeadersReceived(self) -> None:  # noqa: N802
-        """Tell the request what it is before it hears of its body."""
-        self.requests[-1].begun(self._command, self._path, self._version)
-        super().allHeadersReceived()  # type: ignore[no-untyped-call]
-        # from here on the client does not wait for our word any more
-        self.requests[-1].requestHeaders.removeHeader("expect")
-
-    def timeoutConnection(self) -> None:  # noqa: N802
-        """Hang up on a silent client, but not on one that sends slowly or is held back."""
-        if self.requests and self.requests[-1].is_receiving:
-            self.setTimeout(self.timeOut)  # type: ignore[no-untyped-call]
-        else:
-            super().timeoutConnection()  # type: ignore[no-untyped-call]
 
 
 class _Body:

@@ -14,6 +14,7 @@ from allmydata.web.errors import HTTPError
 from allmydata.web.pages import ago, count, page
 from allmydata.web.reply import Reply, as_json
 from allmydata.web.request import Request
+from allmydata.web.session import Standing
 
 Server = dict[str, Any]
 
@@ -31,11 +32,11 @@ class Welcome:
             return as_json(200, self._summary())
         if kind:
             raise HTTPError(400, "GET /: the only t= known here is json")
-        return page("welcome.html", has_drive=self._has_drive(), **self._state())
+        return page("welcome.html", **self._links(request), **self.state())
 
     def grid(self) -> Reply:
         """Return the page of all servers."""
-        return page("grid.html", **self._state())
+        return page("grid.html", **self.state())
 
     async def health(self, request: Request) -> Reply:
         """Answer ``GET /healthz``: whoever answers is alive."""
@@ -59,6 +60,11 @@ class Welcome:
             },
         }
 
+    def _links(self, request: Request) -> dict[str, bool]:
+        """Return what may be offered to whoever asks."""
+        is_own = request.standing is Standing.OWNER
+        return {"has_drive": is_own and self._has_drive(), "is_own": is_own}
+
     def _has_drive(self) -> bool:
         try:
             self._client.getService("vdrive")
@@ -66,7 +72,7 @@ class Welcome:
             return False
         return True
 
-    def _state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """Return what the pages about the node are made of."""
         servers = sorted(self._client.server_statuses(), key=_name)
         introducers = self._client.introducer_statuses()
@@ -85,6 +91,7 @@ class Welcome:
             "num_servers": len(servers),
             "num_introducers_connected": _count(introducers),
             "introducers": introducers,
+            "has_demo": self._client.demo is not None,
         }
 
 
@@ -124,6 +131,21 @@ class Outlook:
         lost = f"it bears the loss of {count(self.spare, 'server')} at least"
         return f"{any_of} bring it back: {lost}."
 
+    @property
+    def verdict(self) -> tuple[bool, str]:
+        """Whether the files are safe as far as connections tell, in one line."""
+        if not self.num_down and self.spare:
+            return True, "Every server is there: no file should be in danger."
+        if self.num_down > self.spare:
+            return False, f"{_are(self.num_down)} down: some files may be unreadable."
+        left = count(self.spare - self.num_down, "more server")
+        safe = f"{_are(self.num_down)} down: every file is there"
+        if self.num_down < self.spare:
+            return True, f"{safe}, and stays so if {left} go down."
+        if self.num_down:
+            return False, f"{safe}, but may be lost with one more."
+        return False, "Every server is there, but a file may be lost with a single one."
+
     def if_it_dies(self, server: Server) -> list[tuple[bool, str]]:
         """Return what happens when *server* is gone, and whether that is well.
 
@@ -159,10 +181,15 @@ class Card:
     readonly: bool
     space: int | None
     shares: int | None
+    num_damages: int
     zone: str
     version: str
     heard: str
     then: list[tuple[bool, str]]
+
+
+def _are(number: int) -> str:
+    return f"{count(number, 'server')} {'is' if number == 1 else 'are'}"
 
 
 def _card(server: Server, outlook: Outlook, now: float) -> Card:
@@ -174,6 +201,7 @@ def _card(server: Server, outlook: Outlook, now: float) -> Card:
         server["readonly"],
         server["available_space"],
         server["shares_held"],
+        server.get("advisories", 0),
         server["zone"],
         server["version"] or "",
         "" if heard is None else ago(now - heard),

@@ -163,7 +163,7 @@ def main() -> int:
     if not directory:
         command = [Path(sys.executable).parent / "tahoe", "demo", "--", sys.executable]
         return subprocess.run([*command, *sys.argv]).returncode
-    gateway = Gateway((Path(directory) / "node.url").read_text().strip())
+    gateway = Gateway.of_directory(Path(directory))
     work = Path(tempfile.mkdtemp(prefix="dirs-"))
     try:
         found = measure_directories(gateway, options.big)

@@ -21,8 +21,11 @@ BENCHMARKS = {
     "start": ["start.py"],
     "small": ["small.py"],
     "memory": ["memory.py"],
+    "check": ["check.py"],
+    "leases": ["leases.py"],
     "tables": ["tables.py"],
     "dirs": ["dirs.py"],
+    "web": ["web.py"],
     "workload": ["workload.py", "--tahoe", str(TAHOE), "--skip", "small,dirs"],
 }
 

@@ -33,6 +33,13 @@ SHOWS = {
     "backup": ["backup.py"],
     "hostile-names": ["hostile_names.py"],
     "web-callers": ["web_callers.py"],
+    "keeper": ["keeper.py"],
+    "durability": ["../simulators/durability.py"],
+    "rot": ["rot.py"],
+    "subsets": ["subsets.py"],
+    "expiry": ["expiry.py"],
+    "web-safety": ["web_safety.py"],
+    "web-hostile": ["web_hostile.py"],
 }
 
 

@@ -33,6 +33,8 @@ WELCOME = {
     ],
 }
 
+TOKEN = "the-token-of-the-node-in-tests"
+
 
 def cap_of(data):
     digest = hashlib.sha256(data).digest()
@@ -159,6 +161,8 @@ class Drive:
             case "POST", "stream-manifest":
                 lines = [*self.walk(self.find(names)), STATS]
                 return 200, "".join(json.dumps(line) + "\n" for line in lines)
+            case "POST", _ if kind in self.gateway.answers:
+                return 200, self.gateway.answers[kind](self.find(names), words)
             case "POST", "relink":
                 there = self.children(here := self.find(names))
                 child = self.find([*names, words["from_name"]])
@@ -206,6 +210,7 @@ class Gateway:
         self.files = {}
         self.requests = []
         self.errors = {}
+        self.answers = {}  # kind of a POST: what makes the answer from a cap and the words
         self.cuts = []
         self.resumable = True
         self.drive = Drive(self)
@@ -277,6 +282,10 @@ class Gateway:
         if body is None:
             self.requests.append(request)
             body = self.body(request)
+        if request.path.startswith("/_/code?") and not self.errors.get("POST"):
+            place = request.path.partition("next=")[2]
+            login = {"path": f"/_/login?code=once&next={place}"}
+            return self.reply(request, 200, "application/json", json.dumps(login))
         parts = urlsplit(request.path)
         names = [unquote(name) for name in parts.path.removeprefix("/").split("/")]
         words = {word: values[0] for word, values in parse_qs(parts.query).items()}
@@ -334,6 +343,8 @@ def node(gateway, tmp_path):
     (basedir / "tahoe-client.tac").touch()
     (basedir / "tahoe.cfg").write_text("[node]\n")
     (basedir / "node.url").write_text(gateway.url + "\n")
+    (basedir / "private").mkdir(mode=0o700)
+    (basedir / "private" / "api_auth_token").write_text(f"{TOKEN}\n")
     return basedir
 
 

@@ -1,14 +1,21 @@
 import json
 import os
+import re
+import stat
 import subprocess
 import sys
 import time
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
 from allmydata.cli.aliases import AliasFile
 from allmydata.cli.printing import safe
 from allmydata.webapi import NodeHTTP
+from tests.cli.conftest import TOKEN
 
 LITERAL = "URI:LIT:nbswy3dp"
 UNKNOWN = "x-future:abc"
@@ -653,13 +660,29 @@ def test_stats_raw(here, tree, option):
 
 @pytest.fixture
 def browser(tmp_path, monkeypatch):
-    """A browser that notes the address it was given."""
+    """A browser that notes the addresses it was given; returned is where the last leads."""
     seen = tmp_path / "seen"
     script = tmp_path / "browser"
     script.write_text(f'#!/bin/sh\necho "$1" >> {seen}\n')
     script.chmod(0o755)
     monkeypatch.setenv("BROWSER", str(script))
-    return lambda: seen.read_text() if seen.exists() else ""
+
+    def led_to():
+        if not seen.exists():
+            return ""
+        address = seen.read_text().splitlines()[-1]
+        if not address.startswith("file://"):
+            return address
+        page = Path(url2pathname(urlsplit(address).path))
+        assert stat.S_IMODE(page.stat().st_mode) == 0o600
+        assert "code" not in address and "URI" not in address
+        return unescape(re.search(r'0; url=(.+?)"', page.read_text())[1])
+
+    return led_to
+
+
+def login(gateway, place):
+    return f"{gateway.url}_/login?code=once&next={quote(place, safe='')}"
 
 
 def webopen(node, *words):
@@ -671,31 +694,43 @@ def webopen(node, *words):
 def test_webopen_shows_the_private_root_without_a_capability(node, gateway, browser):
     done = webopen(node, "tahoe:a b")
     assert (done.returncode, done.stdout) == (0, "")
-    assert browser() == f"{gateway.url}vdrive/private/a%20b\n"
+    assert browser() == login(gateway, "/vdrive/private/a%20b")
+    [asked] = [one for one in gateway.requests if "/_/code" in one.path]
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
 
 
 @pytest.mark.system
 def test_webopen_gives_no_capability_away_unasked(node, gateway, work, browser):
     done = webopen(node, "work:a")
     assert done.returncode == 0
-    assert done.stdout.startswith(f"{gateway.url}uri/URI%3ADIR%3A")
+    assert done.stdout.startswith(login(gateway, "/uri/URI%3ADIR%3A"))
     assert "--yes" in done.stderr
     assert browser() == ""
     assert webopen(node, "--yes", "work:a").stdout == ""
-    assert browser() == done.stdout
+    assert browser() == done.stdout.strip()
 
 
 @pytest.mark.system
 def test_webopen_of_the_node_itself(node, gateway, browser):
-    assert webopen(node, "--print").stdout == gateway.url + "\n"
+    assert webopen(node, "--print").stdout == login(gateway, "/") + "\n"
     assert webopen(node).stdout == ""
-    assert browser() == gateway.url + "\n"
+    assert browser() == login(gateway, "/")
 
 
 def test_webopen_prints_the_address_where_there_is_no_browser(here, gateway, monkeypatch):
     for name in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
-    assert here("webopen", "tahoe:").out == f"{gateway.url}vdrive/private\n"
+    assert here("webopen", "tahoe:").out == login(gateway, "/vdrive/private") + "\n"
+
+
+@pytest.mark.system
+def test_webopen_of_a_gateway_that_signs_nobody_in(node, gateway, browser):
+    gateway.refuse("POST", 404, "not-found", "there is nothing here")
+    assert webopen(node).stdout == ""
+    assert browser() == gateway.url
+    (node / "private" / "api_auth_token").unlink()
+    gateway.errors.clear()
+    assert webopen(node, "--print").stdout == gateway.url + "\n"
 
 
 # ---- below it

@@ -298,7 +298,7 @@ def test_get_with_no_room(tahoe, node, gateway):
     ("cap", "code", "why"),
     [
         ("URI:CHK:abc:def:3:10:5", 3, "mistyped"),
-        ("URI:SSK:abc:def", 3, "not the capability of a file"),
+        ("URI:NEW:abc:def", 3, "not the capability of a file"),
         ("nowhere:hello", 2, "there is no alias 'nowhere'"),
         (DIRECTORY, 3, "this is a directory"),
         (VERIFIER, 15, "a verify capability can't be read"),

@@ -6,6 +6,8 @@ from pytest_twisted import ensureDeferred
 from zope.interface import implementer
 
 from allmydata.crypto.keys import LeaseSecrets
+from allmydata.crypto.signing import NodeKey
+from allmydata.formats.announcement import Announcement
 from allmydata.grid.broker import MAX_FURLS, StorageBroker, tubid_of
 from allmydata.grid.server import OURS, ServerVersion, StorageServerProxy
 from allmydata.interfaces import RIClient, RIStorageServer
@@ -119,11 +121,10 @@ async def test_a_peer_that_got_storage_since_is_a_server(network, broker):
     assert len(broker.connected()) == 1
 
 
-@pytest.mark.parametrize("wrong", [Storage(), Referenceable()])
 @ensureDeferred
-async def test_a_furl_of_another_kind_of_thing_is_no_server(network, broker, wrong):
+async def test_a_furl_of_another_kind_of_thing_is_no_server(network, broker):
     broker.add_peer(furl(1))
-    await network.make(furl(1), wrong)
+    await network.make(furl(1), Referenceable())
     assert broker.servers() == []
 
 
@@ -272,6 +273,8 @@ async def test_statuses_are_what_the_gateway_shows(network, broker):
             "shares_held": None,
             "readonly": False,
             "zone": "",
+            "advisories": 0,
+            "drained": False,
         }
     ]
 
@@ -289,3 +292,62 @@ def test_stopping_ends_the_search(network):
     broker.add_peer(furl(1))
     broker.stopService()
     assert network.links[furl(1)].is_stopped
+
+
+# ---- servers that announce themselves ----------------------------------------------------
+
+
+def announced(number, nickname="bob", **more):
+    facts = {
+        "service-name": "storage",
+        "nickname": nickname,
+        "anonymous-storage-FURL": furl(number, name="storage").decode(),
+        "permutation-seed-base32": base32.b2a(b"another seed"),
+    }
+    return Announcement.sign(facts | more, NodeKey(bytes([number]) * 32))
+
+
+@ensureDeferred
+async def test_a_server_is_met_at_the_furl_that_it_announced():
+    network = Network()
+    broker = StorageBroker(network.connect, SECRETS)
+    broker.startService()
+    broker.add_announced(announced(1))
+    await network.make(furl(1, name="storage"), Storage())
+    [server] = broker.connected()
+    assert server.name == "bob"
+    assert server.seed == b"another seed"
+
+
+@ensureDeferred
+async def test_a_server_seen_both_ways_is_one_server():
+    network = Network()
+    broker = StorageBroker(network.connect, SECRETS)
+    broker.startService()
+    broker.add_peer(furl(1))
+    broker.add_announced(announced(1))
+    await network.make(furl(1), Peer(Storage("alice")))
+    await network.make(furl(1, name="storage"), Storage("alice"))
+    [server] = broker.servers()
+    assert server.connected and server.name == "alice"
+
+
+@ensureDeferred
+async def test_an_announcement_without_a_furl_is_left_out():
+    broker = StorageBroker(Network().connect, SECRETS)
+    broker.startService()
+    broker.add_announced(announced(1, **{"anonymous-storage-FURL": "http://elsewhere"}))
+    assert broker.servers() == []
+
+
+@ensureDeferred
+async def test_a_drained_server_gets_nothing_new_whenever_it_comes(broker, network):
+    nodeids = [base32.b2a(bytes([i]) * 20) for i in (1, 2)]
+    broker.add_peer(furl(1))
+    broker.drain(nodeids)
+    broker.add_peer(furl(2))
+    for i in (1, 2):
+        await network.make(furl(i), Peer(Storage("attic")))
+    assert [server.readonly for server in broker.servers()] == [True, True]
+    broker.drain(nodeids[1:])
+    assert [server.readonly for server in broker.servers()] == [False, True]

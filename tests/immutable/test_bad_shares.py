@@ -320,3 +320,22 @@ async def test_a_cancelled_upload_leaves_nothing(make_grid):
         await uploading
     await until(lambda: not grid.incoming_files())
     assert grid.share_files() == {}
+
+
+@pytest_twisted.ensureDeferred
+async def test_an_upload_cancelled_while_it_asks_for_room_leaves_nothing(make_grid):
+    """Some servers have given room, and one has not answered yet."""
+    from twisted.internet.defer import CancelledError, Deferred
+
+    grid = await make_grid()
+    grid.freeze(4)
+    uploading = Deferred.fromCoroutine(grid.put(content(2**20)))
+    await until(lambda: len(grid.incoming_files()) == 9)
+    for _ in range(3):  # until the answers have come back, too
+        await grid.lines[0].callRemote("get_version")
+    uploading.cancel()
+    grid.thaw(4)
+    with pytest.raises(CancelledError):
+        await uploading
+    await until(lambda: not grid.incoming_files())
+    assert grid.share_files() == {}

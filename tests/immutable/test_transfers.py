@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError
 from zope.interface.verify import verifyObject
 
 from allmydata.errors import NoSharesError, NotEnoughServersError, NotEnoughSharesError
-from allmydata.immutable.transfers import PREFIX, RECENT, Transfers
+from allmydata.immutable.transfers import COLUMNS, PREFIX, RECENT, Transfers
 from allmydata.interfaces.node import ITransfer, ITransfers
 from allmydata.uri import from_string
 from allmydata.util import base32
@@ -48,7 +48,7 @@ def test_a_transfer_moves_from_running_to_recent(moves, time):
         assert moves.active() == [transfer] and moves.recent() == []
         transfer.num_segments = 3
         transfer.asked("s1", 0)
-        transfer.got("s1", 1, 34)
+        transfer.got("s1", range(0, 1), 34)
         transfer.advance(100)
         time.now += 2
         told = transfer.as_json()
@@ -74,6 +74,7 @@ def test_a_transfer_moves_from_running_to_recent(moves, time):
                 "shares": [0],
                 "segments": 1,
                 "bytes": 34,
+                "cells": "100",
                 "replaced_by": None,
                 "why": "",
             }
@@ -123,7 +124,7 @@ def test_a_silent_server_is_replaced_and_comes_back(moves):
         slow, quick = transfer.as_json()["servers"]
         assert (slow["state"], slow["replaced_by"]) == ("replaced", 4)
         assert (quick["state"], quick["replaced_by"]) == ("asked", None)
-        transfer.got("slow", 1, 10)
+        transfer.got("slow", range(1), 10)
         assert states(transfer.as_json())["slow"] == "active"
         transfer.lost("slow", "it went")
         transfer.silent("slow")
@@ -143,7 +144,7 @@ def test_observers_hear_of_begin_progress_and_end_until_they_leave(moves):
     heard = []
     forget = moves.observe(lambda one: heard.append((one.num_bytes, one.outcome)))
     with moves.running("upload", 8, INDEX) as transfer:
-        transfer.got("s", 1, 4)  # of which nobody hears before it counts
+        transfer.got("s", range(1), 4)  # of which nobody hears before it counts
         transfer.advance(8)
     assert heard == [(0, "running"), (8, "running"), (8, "done")]
     forget()
@@ -185,6 +186,63 @@ async def test_a_download_tells_what_was_asked_and_how_far_it_is(make_grid):
     givers = [one for one in told["servers"] if one["segments"]]
     assert len(givers) >= 3 and sum(one["bytes"] for one in givers) >= len(DATA)
     assert grid.downloader.transfers.num_bytes == {"download": 5000}
+
+
+@ensureDeferred
+async def test_servers_silent_in_a_download_are_seen_and_then_replaced(make_grid):
+    grid = await make_grid()
+    cap = await grid.put(DATA)
+    told, frozen = {}, []
+
+    def freeze_at_the_first_read(i):
+        def see(name, answer):
+            if name == "read" and len(frozen) < 3 and i not in frozen:
+                frozen.append(i)
+                grid.freeze(i)  # this answer is held back too
+            return answer
+
+        return see
+
+    for i, line in enumerate(grid.lines):
+        line.answer_filter = freeze_at_the_first_read(i)
+
+    def note(transfer):
+        for name, state in states(transfer.as_json()).items():
+            if told.setdefault(name, [state])[-1] != state:
+                told[name].append(state)
+
+    forget = grid.downloader.transfers.observe(note)
+    assert await grid.get(cap) == DATA
+    forget()
+    last = grid.downloader.transfers.recent()[0].as_json()
+    by_name = {one["name"]: one for one in last["servers"]}
+    assert last["outcome"] == "done" and len(frozen) == 3
+    for i in frozen:
+        assert told[f"s{i}"] == ["asked", "silent", "replaced"]
+        slow = by_name.pop(f"s{i}")
+        assert slow["replaced_by"] is not None and "1" not in slow["cells"]
+        (stand_in,) = [n for n, o in by_name.items() if slow["replaced_by"] in o["shares"]]
+        assert by_name[stand_in]["state"] == "active"
+    assert sum("1" in one["cells"] for one in by_name.values()) == 3
+
+
+def test_cells_show_which_segments_a_server_gave(moves):
+    with moves.running("download", 900, INDEX) as transfer:
+        transfer.first_segment, transfer.num_segments = 10, 9
+        transfer.got("a", range(10, 13), 3)
+        transfer.got("b", range(13, 19), 6)
+        transfer.got("a", range(0), 0)
+    a, b = transfer.as_json()["servers"]
+    assert (a["cells"], b["cells"]) == ("111000000", "000111111")
+
+
+def test_many_segments_share_a_cell(moves):
+    with moves.running("upload", 900, INDEX) as transfer:
+        transfer.num_segments = 10 * COLUMNS
+        transfer.got("a", range(0, 1), 1)
+        transfer.got("a", range(10 * COLUMNS - 1, 10 * COLUMNS), 1)
+    (a,) = transfer.as_json()["servers"]
+    assert a["cells"] == "1" + "0" * (COLUMNS - 2) + "1"
 
 
 @ensureDeferred

@@ -171,10 +171,18 @@ ADDED = {
     "RIBucketReader": {"advise_corrupt_share(reason)"},
     "RIStorageServer": {
         "get_version()",
+        "renew_leases(packed, canary)",
         "add_lease(storage_index, renew_secret, cancel_secret)",
         "advise_corrupt_share(share_type, storage_index, shnum, reason)",
+        "slot_readv(storage_index, shares, readv)",
+        "slot_testv_and_readv_and_writev(storage_index, secrets, tw_vectors, r_vector)",
     },
-    "RIIntroducer": {"get_vdrive_furl()"},
+    "RIIntroducer": {
+        "get_vdrive_furl()",
+        "get_version()",
+        "publish_v2(announcement, canary)",
+        "subscribe_v2(subscriber, service_name, subscriber_info)",
+    },
     "RIVirtualDriveServer": {
         "get_version()",
         "list_page(index, after, limit)",

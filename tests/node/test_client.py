@@ -1,17 +1,25 @@
 import base64
 import socket
 import stat
+import time
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from pytest_twisted import ensureDeferred
 from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
 
 from allmydata.errors import ConfigError, ConflictError
+from allmydata.grid.remote import call
 from allmydata.interfaces import IClient
 from allmydata.node.client import Client, read_introducers
 from allmydata.streams import target
+from allmydata.uri import from_string
 from allmydata.util import base32
 from allmydata.util.deferreds import gather
+from allmydata.webapi import NodeHTTP, RemoteNodeError
 
 ANY = "tcp:0:interface=127.0.0.1"
 NO_STORAGE = {"enabled": "false"}
@@ -23,6 +31,34 @@ async def reach(client, furl):
     waiting = Deferred()
     client.tub.connect(furl.strip(), waiting.callback)
     return await waiting
+
+
+# ---- what its gateway asks -------------------------------------------------------------
+
+
+@ensureDeferred
+async def test_reports_of_damage_to_its_own_shares_are_told(nodes):
+    client = await nodes.start("client", "c", client=SHARES)
+    await client.wait_for_servers(1)
+    assert await client.damage_reports() == []
+    cap = from_string(await client.getService("uploader").upload_data(bytes(500)))
+    (server,) = client.broker.connected()
+    await call(
+        server._rref, "advise_corrupt_share", b"immutable", cap.storage_index, 0, b"b\xffd"
+    )
+    (report,) = await client.damage_reports()
+    assert (report["share"], report["reason"]) == (0, "b\ufffdd")
+    assert report["storage_index"] == base32.b2a(cap.storage_index)[:5]
+    assert abs(report["when"] - time.time()) < 60
+
+
+@ensureDeferred
+async def test_a_node_without_storage_has_no_reports_and_knows_its_lag(nodes):
+    client = await nodes.start("client", "c", storage=NO_STORAGE)
+    assert await client.damage_reports() == []
+    last, worst = client.reactor_lag()
+    assert 0 <= last <= worst
+    assert client.demo is None
 
 
 # ---- what it is ------------------------------------------------------------------------
@@ -193,6 +229,42 @@ async def test_the_api_token_is_made_once(nodes):
     assert len(text) == 45 and len(base64.urlsafe_b64decode(text)) == 32
     again = await nodes.again(client)
     assert (again.private / "api_auth_token").read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "short", "a" * 300, "two lines of\ntext of a token", "\xff" * 40]
+)
+@ensureDeferred
+async def test_a_token_that_could_be_guessed_is_none(nodes, text):
+    node = nodes.make("client", "c")
+    (node.private).mkdir(exist_ok=True)
+    (node.private / "api_auth_token").write_bytes(text.encode("latin-1"))
+    node.startService()
+    with pytest.raises(ConfigError, match="holds no token"):
+        await node.when_running()
+    await node.stopService()
+
+
+@ensureDeferred
+async def test_its_own_token_opens_the_gateway_and_its_names_are_those_of_the_config(nodes):
+    client = await nodes.start(
+        "client", "c", node={"web.port": ANY, "web.hosts": "nas.lan"}
+    )
+    own = NodeHTTP.of_directory(client.basedir)
+    assert (await deferToThread(own.json, "/live?t=json")) == {"active": [], "recent": []}
+    with pytest.raises(RemoteNodeError, match="only the owner") as caught:
+        await deferToThread(NodeHTTP(own.url).json, "/live?t=json")
+    assert caught.value.code == "not-permitted"
+    assert own.token not in str(caught.value) + caught.value.fix
+
+    def status(host):
+        line = HTTPConnection(urlsplit(own.url).netloc)
+        line.request("GET", "/healthz", headers={"Host": host})
+        with closing(line):
+            return line.getresponse().status
+
+    for host, wanted in (("nas.lan:1", 200), ("NAS.lan", 200), ("nas.example", 403)):
+        assert (await deferToThread(status, host)) == wanted
 
 
 # ---- introducers.yaml ------------------------------------------------------------------

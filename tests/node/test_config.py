@@ -275,6 +275,17 @@ def test_the_name_of_the_tac_tells_the_kind(tmp_path):
     assert read(tmp_path).kind == "introducer"
 
 
+def test_names_of_the_gateway_are_names():
+    assert client("[node]").web_hosts == ()
+    assert client("[node]\nweb.hosts = NAS.lan, a-b.example").web_hosts == (
+        "nas.lan",
+        "a-b.example",
+    )
+    for bad in ("http://nas.lan", "nas.lan:80", "*.lan", "a..b", "a b"):
+        with pytest.raises(ConfigError, match="no name of a host"):
+            client(f"[node]\nweb.hosts = {bad}")
+
+
 def test_not_a_node_directory(tmp_path):
     with pytest.raises(ConfigError, match="is not a node directory"):
         detect_kind(tmp_path)

@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThread
+from zope.interface.verify import verifyObject
 
 from allmydata.errors import (
     ConfigError,
@@ -19,12 +20,14 @@ from allmydata.errors import (
     UsageError,
 )
 from allmydata.grid.remote import call
-from allmydata.node.demo import plan, record
+from allmydata.interfaces.node import IDemo
+from allmydata.node.demo import film, plan, record
 from allmydata.node.demo.control import open_control
 from allmydata.node.demo.damage import damage_all, held, share_files
 from allmydata.node.demo.grid import DemoGrid
 from allmydata.node.demo.plan import DemoPlan, Shares
 from allmydata.node.demo.record import DemoRecord
+from allmydata.streams.target import Data as Bytes
 from allmydata.streams.uploadable import Data
 
 TWO = DemoPlan(2, Shares(1, 1, 2))
@@ -254,6 +257,8 @@ async def test_a_grid_is_connected_when_it_has_started(grid):
         ("storage2", "up"),
     ]
     assert said["web"].startswith("http://127.0.0.1:")
+    assert "login" not in said
+    assert grid.login.startswith(f"{said['web']}_/login?code=")
     assert grid.client.encoding_parameters() == (1, 1, 2)
     assert grid.servers[0].node.encoding_parameters() == (1, 1, 2)
 
@@ -298,6 +303,26 @@ async def test_a_frozen_server_can_be_killed(grid):
     await grid.freeze([1])
     assert (await grid.kill([1]))["connected"] == 1
     assert (await grid.revive([1]))["servers"][0]["state"] == "up"
+
+
+@ensureDeferred
+async def test_a_server_can_be_killed_while_another_is_frozen(grid):
+    await grid.freeze([1])
+    assert (await grid.kill([2]))["connected"] == 1
+    assert (await grid.revive([1, 2]))["connected"] == 2
+
+
+@ensureDeferred
+async def test_the_client_has_the_demo_and_its_film(grid):
+    assert grid.client.demo is grid and verifyObject(IDemo, grid)
+    assert grid.servers[0].node.demo is None
+    assert grid.film_name() == ""
+    name = await grid.put_film()
+    assert grid.film_name() == name
+    node = await grid.client.getService("vdrive").get_node_at_path(["~", name])
+    made = film.film()
+    assert node.get_size() == len(made)
+    assert await node.download(Bytes()) == made
 
 
 @ensureDeferred

@@ -180,7 +180,8 @@ async def test_whichever_step_fails_nothing_is_acknowledged_and_nothing_stays(
 ):
     saboteur.fail(step, error)
     assert not await put_and_see(peer)
-    assert [path for path in open_files() if path.startswith(str(storedir))] == []
+    shares = str(storedir / "shares")
+    assert [path for path in open_files() if path.startswith(shares)] == []
     assert len(saboteur.trace) > step
     assert files(storedir) == {}
     assert incoming_files(storedir) == []
@@ -343,8 +344,8 @@ async def test_shutting_waits_for_what_follows_on_what_is_in_hand(workers):
         await disk.run(done.append, 2)
 
     work = Deferred.fromCoroutine(two_steps())
-    await disk.shut()
-    assert done == [1, 2]
+    await disk.shut(lambda: done.append("last"))
+    assert done == [1, 2, "last"]
     await work
     with pytest.raises(GridError, match="stopped"):
         await disk.run(done.append, 3)

@@ -60,7 +60,12 @@ async def test_version_is_the_one_of_the_protocol_and_ours(serve):
     assert all(v1[flag] is True for flag in flags)
     assert len(v1) == 7
     assert version[b"application-version"] == b"allmydata/1.2"
-    assert version[GRID_V1] == {b"nickname": "köln", b"zone": "cellar", b"readonly": False}
+    assert version[GRID_V1] == {
+        b"nickname": "köln",
+        b"zone": "cellar",
+        b"readonly": False,
+        b"batched-leases": 5000,
+    }
 
 
 @ensureDeferred
@@ -429,6 +434,24 @@ async def test_reports_of_corruption_are_kept_as_text(serve, storedir, clock):
 
 
 @ensureDeferred
+async def test_reports_can_be_read_again_the_newest_first(serve, storedir, clock):
+    server = serve()
+    peer = Peer(server)
+    await peer.put({3: b"x", 4: b"y"})
+    assert await server.advisories() == []
+    for shnum, why in ((3, b"b\xc3\xa4d\n\nblock"), (4, b"z" * 5000)):
+        clock.advance(0.25)
+        await peer.call("advise_corrupt_share", b"immutable", SI, shnum, why[:900])
+    for name in ("x", "x--y-z", "2023-11-14T221320.250000--aaaa-x"):
+        (storedir / "corruption-advisories" / name).write_text("nonsense")
+    four, three = await server.advisories()
+    assert (four.shnum, four.reason) == (4, b"z" * 900)
+    assert (three.storage_index, three.shnum) == (SI, 3)
+    assert three.share_type == "immutable" and three.when == clock.seconds() - 0.25
+    assert three.reason == b"b\xc3\xa4d\n\nblock"
+
+
+@ensureDeferred
 async def test_readers_report_their_own_share(serve, storedir):
     peer = Peer(serve())
     await peer.put({3: b"x"})
@@ -531,3 +554,20 @@ async def test_a_lost_connection_throws_away_all_it_was_writing(serve, storedir)
     await until_no_uploads(server)
     assert incoming_files(storedir) == []
     assert set((await Peer(server).allocate({0, 1}, 3))[1]) == {0, 1}
+
+
+@ensureDeferred
+async def test_reports_are_bounded_in_number_and_size(serve, storedir, clock, monkeypatch):
+    monkeypatch.setattr("allmydata.storage.advisories.MOST_KEPT", 12)
+    server = serve()
+    peer = Peer(server)
+    await peer.put({n: b"x" for n in range(4)})
+    for n in (0, 1, 2, 3):
+        for _ in range(8):
+            clock.advance(1)
+            await peer.call("advise_corrupt_share", b"immutable", SI, n, b"w" * 60_000)
+    reports = sorted((storedir / "corruption-advisories").iterdir())
+    assert len(reports) == 12
+    assert [r.name[-1] for r in reports] == list("112222233333")
+    assert max(r.stat().st_size for r in reports) < 2000
+    assert [one.shnum for one in await server.advisories()][:3] == [3, 3, 3]

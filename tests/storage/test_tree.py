@@ -8,9 +8,9 @@ from allmydata.errors import ConflictError, UsageError
 from allmydata.formats.container import Lease
 from allmydata.storage.disk import SYSTEM
 from allmydata.storage.incoming import IncomingShare
-from allmydata.storage.tree import Holdings, ShareTree
+from allmydata.storage.tree import ShareTree
 
-from .peer import OTHER_SI, SI, bucket, container_bytes, incoming_files, plant
+from .peer import SI, bucket, container_bytes, incoming_files, plant
 
 LEASE = Lease(0, b"r" * 32, b"c" * 32, 1)
 
@@ -59,15 +59,6 @@ def test_a_share_that_is_over_takes_nothing_and_deletes_nothing(tree, storedir):
     assert (bucket(storedir) / "0").exists()
     again.discard()
     assert not (bucket(storedir) / "1").exists()
-
-
-def test_counting_takes_damaged_files_and_no_incoming_ones(tree, storedir):
-    assert tree.count() == Holdings()
-    plant(storedir, "0", b"12345")
-    plant(storedir, "17", b"123", OTHER_SI)
-    plant(storedir, "notes", b"!" * 99)
-    IncomingShare.begin(tree, SI, 1, 3, LEASE)
-    assert tree.count() == Holdings(2, 8)
 
 
 def test_preparing_again_keeps_finished_shares(tree, storedir):

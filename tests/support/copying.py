@@ -28,7 +28,6 @@ def teach(gateway, node):
     ``gateway.stored`` lists the content of every file it was sent, ``gateway.batches`` the
     names of every change of many, ``gateway.asked`` method and path of every request.
     """
-    (node / "private").mkdir(mode=0o700)
     (node / "private" / "convergence").write_text(base32.b2a(SECRET) + "\n")
     drive = gateway.drive
     gateway.server.handle_error = lambda *_: None  # a copy that ends early hangs up

@@ -1,6 +1,7 @@
 """A client node without a grid: what the gateway is handed, kept in memory."""
 
 import os
+from contextlib import suppress
 from typing import Any
 
 from attrs import define, field
@@ -9,11 +10,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from allmydata.errors import NoSharesError
+from allmydata.immutable.transfers import Transfers
 from allmydata.interfaces import IClient
 from allmydata.uri import CHKFileURI, LiteralFileURI, from_string
 from allmydata.util.deferreds import Gate, as_deferred
 from allmydata.util.mathutil import next_multiple
 from tests.support.fake_drive import FakeDrive
+
+INDEX = bytes(range(16))
+INDEX_WORDS = "aaaqeayeaudaocajbifqydiob4"
 
 
 @define
@@ -146,7 +151,10 @@ class FakeDownloader:
 @implementer(IClient)
 @define
 class FakeClient:
-    """A node with an uploader, a downloader, a drive, and statuses to be set."""
+    """A node with an uploader, a downloader, a drive, and statuses to be set.
+
+    Its transfers are begun and ended by the test; ``now`` is their clock.
+    """
 
     uploader: FakeUploader = field(factory=FakeUploader)
     downloader: FakeDownloader = field()
@@ -156,14 +164,52 @@ class FakeClient:
     ready: tuple[bool, str] = (True, "")
     servers: list[dict[str, Any]] = field(factory=list)
     introducers: list[str] = field(factory=list)
+    now: float = 1000.0
+    transfers: Transfers = field(init=False)
+    figures: dict[str, int | None] | None = None
+    reports: list[dict[str, Any]] = field(factory=list)
+    lag: tuple[float, float] = (0.001, 0.02)
+    demo: Any = None
+    health: Any = None
+    checker: Any = None
+    repairer: Any = None
 
     @downloader.default
     def _(self) -> FakeDownloader:
         return FakeDownloader(self.uploader.files)
 
+    @transfers.default
+    def _(self) -> Transfers:
+        return Transfers(lambda: self.now)
+
+    def move(self, kind: Any = "upload", size: int = 300) -> None:
+        """Move a file of three segments to or from two servers, and end."""
+        with self.transfers.running(kind, size, INDEX) as transfer:
+            transfer.num_segments = 3
+            for shnum in range(2):
+                transfer.asked(f"s{shnum}", shnum)
+                transfer.got(f"s{shnum}", range(3), size // 2)
+            transfer.advance(size)
+
+    def fail(self, kind: Any = "download") -> None:
+        """Begin a transfer, and let it fail."""
+        with suppress(NoSharesError), self.transfers.running(kind, 100, INDEX):
+            raise NoSharesError("none")
+
+    def storage_figures(self) -> Deferred[dict[str, int | None] | None]:
+        return succeed(self.figures)
+
+    def damage_reports(self) -> Deferred[list[dict[str, Any]]]:
+        return succeed(self.reports)
+
+    def reactor_lag(self) -> tuple[float, float]:
+        return self.lag
+
     def getService(self, name: str) -> Any:
         parts = {"uploader": self.uploader, "downloader": self.downloader}
-        return (parts | ({"vdrive": self.vdrive} if self.vdrive else {}))[name]
+        more = {"vdrive": self.vdrive, "health": self.health, "checker": self.checker}
+        more |= {"repairer": self.repairer}
+        return (parts | {key: part for key, part in more.items() if part})[name]
 
     def encoding_parameters(self) -> tuple[int, int, int]:
         return 3, 7, 10

@@ -12,7 +12,9 @@ from allmydata.grid.broker import StorageBroker
 from allmydata.grid.server import StorageServerProxy, ask_version
 from allmydata.immutable.check import Checker
 from allmydata.immutable.download import Downloader
+from allmydata.immutable.repair import Repairer
 from allmydata.immutable.upload import Uploader
+from allmydata.mutable.service import Mutables
 from allmydata.storage.server import StorageServer
 from allmydata.streams import target
 from allmydata.util import base32
@@ -49,7 +51,15 @@ class LocalGrid:
         self.downloader = Downloader(*args, reactor)
         self.downloader._patient_until = 0.0
         self.checker = Checker(*args, reactor, lambda: self.parameters[1])
+        self.repairer = Repairer(self.checker, self.workers, reactor)
+        self.mutables = self.client()
         return self
+
+    def client(self) -> Mutables:
+        """Return what makes and changes mutable files; each has seen nothing yet."""
+        made = Mutables(self.broker, self.workers, lambda: self.parameters, reactor)
+        made._patient_until = 0.0
+        return made
 
     async def add_server(self, i: int, **options) -> StorageServerProxy:
         server = StorageServer(

@@ -28,6 +28,13 @@ pytestmark = pytest.mark.system
         "cp_tree.py --files 60 --kills 1",
         "backup.py --files 120",
         "hostile_names.py --count 120",
+        "keeper.py --files 40 --kills 2 --bandwidth 60k --interval 0.5",
+        "../simulators/durability.py --years 3000",
+        "rot.py --random 60 --step 41",
+        "subsets.py --step 9",
+        "expiry.py --files 20 --years 0.6",
+        "web_safety.py",
+        "web_hostile.py --quick --idle 300",
     ],
 )
 def test_it_shows_what_it_should(words):

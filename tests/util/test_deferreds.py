@@ -13,6 +13,7 @@ from allmydata.util.deferreds import (
     as_deferred,
     drop,
     gather,
+    in_flight,
     log_failure,
     settle,
     sleep,
@@ -281,3 +282,34 @@ def test_stopping_waits_for_the_work_in_hand():
     hold.set()
     pool.stop()
     assert done == ["work"]
+
+
+# ---- a bounded number at a time --------------------------------------------------------
+
+
+def test_no_more_than_so_many_are_in_flight_and_results_keep_their_order():
+    begun = {}
+
+    def act(item):
+        begun[item] = Deferred()
+        return begun[item]
+
+    done = start(in_flight("abcd", act, 2))
+    assert list(begun) == ["a", "b"]
+    begun["b"].callback("B")
+    assert list(begun) == ["a", "b", "c"]
+    for item in "acd":
+        begun[item].callback(item.upper())
+    assert result_of(done) == ["A", "B", "C", "D"]
+
+
+def test_nothing_in_flight_is_done_at_once():
+    assert result_of(start(in_flight([], fail, 3))) == []
+
+
+def test_a_failure_in_flight_is_the_outcome_when_all_have_ended():
+    waiting = Deferred()
+    done = start(in_flight([waiting, fail("no")], lambda one: one, 2))
+    assert not done.called
+    waiting.callback(1)
+    assert result_of(done).check(LookupError)

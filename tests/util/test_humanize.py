@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allmydata.util.humanize import duration, parse_size, size
+from allmydata.util.humanize import duration, parse_duration, parse_size, size
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,32 @@ def test_a_printed_size_is_within_a_twentieth_of_the_truth(num_bytes):
 )
 def test_durations_are_printed_for_people(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90 s", 90),
+        ("3 seconds", 3),
+        ("5min", 300),
+        ("12 h", 43_200),
+        ("30d", 2_592_000),
+        (" 7 Days ", 604_800),
+        ("2w", 1_209_600),
+        ("2 months", 62 * 86_400),
+        ("6 mo", 186 * 86_400),
+        ("1 year", 365 * 86_400),
+        ("0 d", 0),
+    ],
+)
+def test_times_are_read_as_people_write_them(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "d", "60", "1.5 d", "-1 d", "1 m", "5 fortnights", "1 d 2 h", "9" * 12 + "d"],
+)
+def test_what_is_no_time_is_refused(text):
+    with pytest.raises(ValueError, match="not a time"):
+        parse_duration(text)

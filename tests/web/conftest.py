@@ -9,15 +9,24 @@ from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from allmydata.util.deferreds import Workers, sleep, start
+from allmydata.web.session import GatewayKeys
 from allmydata.web.site import make_site
 from tests.support.drive import DriveBench
 from tests.support.fake_client import FakeClient
 
+TOKEN = "the-token-of-the-gateway-in-tests"
+OWNER = {"Authorization": f"Bearer {TOKEN}"}
+
 
 class Gateway:
-    """A gateway on a free port, and clients that block, each call in a thread."""
+    """A gateway on a free port, and clients that block, each call in a thread.
 
-    def __init__(self, client, port, directory):
+    ``headers`` go with each request: those of its owner, unless a test takes them away.
+    """
+
+    def __init__(self, client, port, directory, keys):
+        self.keys = keys
+        self.headers = dict(OWNER)
         self.client = client
         self.uploader = client.uploader
         self.downloader = client.downloader
@@ -51,7 +60,7 @@ class Gateway:
 
     def ask_now(self, method, path, body=None, headers=(), connection=None):
         connection = connection or self.connect()
-        connection.request(method, path, body=body, headers=dict(headers))
+        connection.request(method, path, body=body, headers=self.headers | dict(headers))
         response = connection.getresponse()
         return response.status, response.headers, response.read()
 
@@ -161,9 +170,10 @@ def gateway(tmp_path):
     workers = Workers(2, "tests")
     workers.start()
     client = FakeClient()
-    site = make_site(client, workers, tmp_path)
+    keys = GatewayKeys(TOKEN.encode())
+    site = make_site(client, workers, tmp_path, keys=keys)
     port = reactor.listenTCP(0, site, interface="127.0.0.1")
-    gateway = Gateway(client, port, tmp_path)
+    gateway = Gateway(client, port, tmp_path, keys)
     gateway.site = site
     yield gateway
     gateway.close()
@@ -191,7 +201,7 @@ def settled(site):
     def none_left():
         return not [
             reader
-            for reader in reactor.getReaders()
+            for reader in {*reactor.getReaders(), *reactor.getWriters()}
             if getattr(getattr(reader, "protocol", None), "site", None) is site
         ]
 

@@ -3,6 +3,7 @@
 import json
 import os
 from html.parser import HTMLParser
+from urllib.parse import urljoin
 
 import pytest
 from pytest_twisted import ensureDeferred
@@ -10,6 +11,7 @@ from pytest_twisted import ensureDeferred
 from allmydata.errors import ConfigError, CorruptError, NotFoundError, ServerLostError
 from allmydata.uri import CHKFileURI, from_string
 from allmydata.web.children import facts_of, facts_of_child
+from allmydata.web.files import SANDBOX
 from tests.support.fake_drive import FakeChild
 
 HELLO = "URI:LIT:nbswy3dp"
@@ -195,7 +197,8 @@ async def test_files_are_reached_by_their_path(grid, url):
 async def test_a_page_that_somebody_stored_has_no_part_in_the_gateway(name, fake, url):
     cap = await fake.make(**{name: HELLO, "a.txt": HELLO})
     _, headers, _ = await fake.ask("GET", url(cap, name))
-    assert headers["Content-Security-Policy"] == "sandbox"
+    assert headers["Content-Security-Policy"] == SANDBOX
+    assert SANDBOX.startswith("sandbox; default-src 'none'; ")
     _, headers, _ = await fake.ask("GET", url(cap, "a.txt"))
     assert headers["Content-Security-Policy"] is None
 
@@ -266,7 +269,7 @@ async def test_the_page_has_names_sizes_and_links_that_work(grid, url):
         assert name.replace("\n", "␊") in page.text
     assert len(page.links) == len(NAMES) + 1
     for link in page.links:
-        status, _, body = await grid.ask("GET", link)
+        status, _, body = await grid.ask("GET", urljoin(url(cap), link))
         assert status == 200
         assert ("Download" in body) != link.endswith("/")
 
@@ -275,11 +278,13 @@ async def test_the_page_has_names_sizes_and_links_that_work(grid, url):
 async def test_the_page_of_a_directory_in_another_tells_its_name(grid, url):
     cap = await grid.make(sub=await grid.make(x=HELLO))
     for end in ("", "/"):
-        _, _, body = await grid.ask("GET", url(await grid.readonly(cap), "sub") + end)
+        where = url(await grid.readonly(cap), "sub") + end
+        _, _, body = await grid.ask("GET", where)
         page = Page(body)
         assert "<h1><bdi>sub</bdi></h1>" in body and "(read-only)" in page.text
         assert "New folder" not in body and "Delete" not in page.text
-        assert "Download" in (await grid.ask("GET", page.links[0]))[2]
+        where = urljoin(where, page.links[0])
+        assert "Download" in (await grid.ask("GET", where))[2]
 
 
 # ---- many

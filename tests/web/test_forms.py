@@ -107,10 +107,8 @@ async def test_the_query_comes_before_the_form(fake, gateway, url):
 @ensureDeferred
 async def test_a_client_that_goes_away_in_a_form_ends_it(gateway, fake, url, until):
     cap = await fake.make()
-    head = (
-        f"POST {url(cap, t='upload')} HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n"
-    )
-    head += f"Content-Type: {HEADERS['Content-Type']}\r\n\r\n"
+    head = f"POST {url(cap, t='upload')} HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Content-Length: 99999999\r\nContent-Type: {HEADERS['Content-Type']}\r\n\r\n"
 
     def run():
         one = gateway.socket()
@@ -129,7 +127,8 @@ async def test_a_client_that_goes_away_in_a_body_changes_nothing(gateway, fake, 
     cap = await fake.make()
     body = b'{"a": ["filenode", {"ro_uri": "URI:LIT:"}]}'
     place = url(cap, t="set_children")
-    head = f"POST {place} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 1}\r\n\r\n"
+    head = f"POST {place} HTTP/1.1\r\nHost: localhost\r\n"
+    head += f"Content-Length: {len(body) + 1}\r\n\r\n"
 
     def run():
         one = gateway.socket()

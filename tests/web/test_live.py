@@ -15,12 +15,12 @@ from allmydata.web.live import (
     SIGN_OF_LIFE_S,
     events,
 )
-from tests.support.moving_client import INDEX, INDEX_WORDS, put_behind
+from tests.support.fake_client import INDEX, INDEX_WORDS
 
 
 @pytest.fixture
 def client(gateway):
-    return put_behind(gateway)
+    return gateway.client
 
 
 class Listener:
@@ -131,7 +131,7 @@ def test_no_event_holds_a_storage_index(client, listen):
 
 def begin(gateway, words="t=events"):
     connection = gateway.connect()
-    connection.request("GET", f"/live?{words}")
+    connection.request("GET", f"/live?{words}", headers=gateway.headers)
     return connection, connection.getresponse()
 
 

@@ -3,11 +3,11 @@
 import re
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from pytest_twisted import ensureDeferred
 
 from allmydata.web.metrics import Metric
-from tests.support.fake_client import fake_server
-from tests.support.moving_client import INDEX_WORDS, put_behind
+from tests.support.fake_client import INDEX_WORDS, fake_server
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"'
@@ -95,7 +95,7 @@ def test_the_parser_refuses_what_is_not_the_format(text):
 
 @pytest.fixture
 def client(gateway):
-    return put_behind(gateway)
+    return gateway.client
 
 
 async def scrape(gateway):
@@ -179,6 +179,32 @@ def test_labels_and_help_are_escaped():
     metric = Metric("x", "gauge", "two\nlines", [({"l": text}, 1)])
     found = parse("".join(f"{line}\n" for line in metric.lines()))
     assert found == {("x", (("l", text),)): 1.0}
+
+
+@ensureDeferred
+async def test_the_reactor_s_lag_is_told(gateway, client):
+    client.lag = (0.25, 1.5)
+    found, _ = await scrape(gateway)
+    assert value(found, "reactor_lag_seconds") == 0.25
+    assert value(found, "reactor_lag_max_seconds") == 1.5
+
+
+@ensureDeferred
+async def test_prometheus_own_parser_reads_the_same(gateway, client):
+    client.move("upload", 300)
+    client.fail("download")
+    client.servers += [fake_server('a "quoted"\\ name')]
+    client.figures = {"shares": 7, "bytes": 7000, "available": 10**12, "uploads": 2}
+    found, text = await scrape(gateway)
+    families = list(text_string_to_metric_families(text))
+    theirs = {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+    assert theirs == found
+    assert {family.type for family in families} == {"counter", "gauge"}
+    assert all(family.documentation for family in families)
 
 
 @ensureDeferred

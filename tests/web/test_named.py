@@ -5,6 +5,8 @@ from urllib.parse import quote
 import pytest
 from pytest_twisted import ensureDeferred
 
+from allmydata.web.files import SANDBOX
+
 DATA = bytes(range(256)) * 40
 HELLO = "URI:LIT:nbswy3dp"
 
@@ -32,7 +34,7 @@ async def test_the_last_word_tells_the_type(first, rest, content_type, gateway):
     assert (status, body) == (200, DATA)
     assert headers["Content-Type"] == content_type
     is_active = "html" in content_type or "xml" in content_type
-    assert headers["Content-Security-Policy"] == ("sandbox" if is_active else None)
+    assert headers["Content-Security-Policy"] == (SANDBOX if is_active else None)
     etag = headers["ETag"]
     status, head, body = await gateway.ask("HEAD", place)
     assert (status, head["Content-Length"], body) == (200, "10240", b"")

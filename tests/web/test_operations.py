@@ -1,6 +1,7 @@
 """Walks that a client starts, and asks for later."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 from pytest_twisted import ensureDeferred
@@ -26,7 +27,7 @@ def clock():
 @pytest.fixture
 def gateway(gateway, clock):
     workers = Workers(1, "unused")  # nothing is uploaded here
-    site = make_site(gateway.client, workers, gateway.directory, clock)
+    site = make_site(gateway.client, workers, gateway.directory, clock, keys=gateway.keys)
     gateway.site.router = site.router
     return gateway
 
@@ -56,6 +57,25 @@ async def result(grid, until, handle="h"):
 async def make_tree(grid):
     low = await grid.make(f=HELLO)
     return await grid.make(a=CHK.to_string(), b=HELLO, low=low)
+
+
+@pytest.mark.parametrize("kind", ["manifest", "deep-size", "deep-stats"])
+@ensureDeferred
+async def test_what_begins_a_walk_may_stand_in_a_form(kind, fake, url, form, until):
+    cap = await make_tree(fake)
+    fields = {"t": f"start-{kind}", "ophandle": "h", "output": "text", "retain-for": "5"}
+    for body, headers in ((urlencode(fields), FORM), form(**fields)):
+        got, headers, _ = await fake.ask("POST", url(cap), body, headers)
+        assert got == 302
+        assert headers["Location"].endswith("/operations/h?output=text")
+        assert (await result(fake, until))["finished"]
+        await fake.ask("POST", "/operations/h", "t=cancel", FORM)
+    body = urlencode({**fields, "when_done": "/elsewhere"})
+    got, headers, _ = await fake.ask("POST", url(cap), body, FORM)
+    assert (got, headers["Location"]) == (302, "/elsewhere")
+    assert (await result(fake, until))["finished"]
+    got, _, body = await fake.ask("POST", url(HELLO), urlencode(fields), FORM)
+    assert (got, body) == (400, f"POST to file: bad t=start-{kind}")
 
 
 @ensureDeferred
@@ -320,9 +340,27 @@ async def test_the_way_to_the_handle_is_quoted_and_keeps_the_output(fake, url):
 
 
 @ensureDeferred
-async def test_pages_of_other_sites_can_not_ask(fake, url):
+async def test_a_program_with_the_capability_and_a_handle_nobody_guesses_needs_no_token(
+    fake, url
+):
+    place, handle = url(await fake.make()), "k3hqz7d2m5x4w6a7"
+    fake.gateway.headers.clear()
+    assert (await begin(fake, place, "manifest", handle))[0] == 302
+    assert (await status(fake, handle=handle))[0] == 200
+    assert (await fake.ask("POST", f"/operations/{handle}?t=cancel"))[0] == 200
+
+
+@ensureDeferred
+async def test_a_walk_through_the_owners_own_root_is_the_owners_to_ask_for(fake):
+    handle = "k3hqz7d2m5x4w6a7"
+    assert (await begin(fake, "/vdrive/private", "manifest", handle))[0] == 302
+    fake.gateway.headers.clear()
+    assert (await status(fake, handle=handle))[0] == 401
+
+
+@ensureDeferred
+async def test_only_the_owner_can_ask(fake, url):
     await begin(fake, url(await fake.make()), "manifest")
-    for headers in ({"Origin": "http://evil.example"}, {"Host": "evil.example"}):
-        for method in ("GET", "POST"):
-            reply = await fake.ask(method, "/operations/h?t=cancel", headers=headers)
-            assert reply[0] == 403
+    fake.gateway.headers.clear()
+    for method in ("GET", "POST"):
+        assert (await fake.ask(method, "/operations/h?t=cancel"))[0] == 401

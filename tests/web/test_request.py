@@ -42,10 +42,11 @@ def talk(gateway, *messages, num_replies=1):
     return deferToThread(run)
 
 
+TO = "HTTP/1.1\r\nHost: localhost\r\n"
+
+
 def put_head(size, path="/uri", more=""):
-    return (
-        f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n{more}\r\n".encode()
-    )
+    return f"PUT {path} {TO}Content-Length: {size}\r\n{more}\r\n".encode()
 
 
 # ---- nothing of the plaintext on disk
@@ -150,7 +151,7 @@ async def test_a_client_that_reads_slowly_holds_back_the_download(gateway, until
     def ask():
         one = gateway.socket()
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
-        one.sendall(f"GET /uri/{cap} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        one.sendall(f"GET /uri/{cap} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         return one
 
     one = await deferToThread(ask)
@@ -317,9 +318,7 @@ async def test_a_client_that_goes_away_in_its_body_ends_the_upload(
     def run():
         one = gateway.socket()
         if is_chunked:
-            head = (
-                f"PUT /uri{query} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-            )
+            head = f"PUT /uri{query} {TO}Transfer-Encoding: chunked\r\n\r\n"
             one.sendall(head.encode() + b"500000\r\n" + bytes(3 * 2**20))
         else:
             one.sendall(put_head(len(BIG), "/uri" + query) + BIG[: 3 * 2**20])
@@ -363,7 +362,7 @@ async def test_a_client_that_goes_away_ends_the_download(gateway, until):
 
     def run():
         one = gateway.socket()
-        one.sendall(f"GET /uri/{cap} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        one.sendall(f"GET /uri/{cap} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         one.recv(1000)
         return one
 
@@ -381,7 +380,7 @@ async def test_a_download_that_fails_in_the_middle_is_cut_short(gateway):
 
     def run():
         one = gateway.socket()
-        one.sendall(f"GET /uri/{cap} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        one.sendall(f"GET /uri/{cap} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         with one.makefile("rb") as replies:
             return replies.read()
 
@@ -418,8 +417,8 @@ async def test_thousands_of_requests_share_a_connection(gateway):
 async def test_requests_sent_ahead_are_answered_in_order(gateway):
     """Even a long body, errors and requests without a body, all in one go."""
     body = os.urandom(200_000)
-    get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    chunked = b"PUT /uri HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    chunked = b"PUT /uri HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     message = (
         put_head(3)
         + b"abc"
@@ -430,7 +429,7 @@ async def test_requests_sent_ahead_are_answered_in_order(gateway):
         + b"GET "
         + chunked
         + b"3\r\nabc\r\n0\r\n\r\n"
-        + b"HEAD /nope HTTP/1.1\r\nHost: x\r\n\r\n".replace(b"HEAD", b"GET")
+        + b"HEAD /nope HTTP/1.1\r\nHost: localhost\r\n\r\n".replace(b"HEAD", b"GET")
     )
     replies = await talk(gateway, message + get * 1000, num_replies=1006)
     assert [status for status, _ in replies[:6]] == [200, 200, 200, 400, 200, 404]

@@ -5,12 +5,12 @@ import json
 import pytest
 from pytest_twisted import ensureDeferred
 
-from tests.support.moving_client import INDEX_WORDS, put_behind
+from tests.support.fake_client import INDEX_WORDS
 
 
 @pytest.fixture
 def client(gateway):
-    return put_behind(gateway)
+    return gateway.client
 
 
 async def counts(gateway):

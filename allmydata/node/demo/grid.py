@@ -15,16 +15,20 @@ from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from allmydata.errors import ConflictError, NodeNotReadyError, UsageError
+from allmydata.interfaces.node import IDemo
 from allmydata.node.base import Node
 from allmydata.node.client import Client
 from allmydata.node.config import read
-from allmydata.node.demo import plan
+from allmydata.node.demo import film, plan
 from allmydata.node.demo.damage import damage_all, held
 from allmydata.node.demo.plan import DemoPlan
 from allmydata.node.introducer import IntroducerNode
-from allmydata.util.deferreds import Gate, gather, settle, timeout
+from allmydata.streams.uploadable import Data
+from allmydata.util.deferreds import Gate, as_deferred, gather, settle, timeout
+from allmydata.web.session import login_path
 from allmydata.webapi import NodeHTTP
 
 log = Logger()
@@ -49,6 +53,7 @@ class DemoServer:
         return self.node.config.storage_dir
 
 
+@implementer(IDemo)
 @define(eq=False)
 class DemoGrid:
     """An introducer, storage servers, and a client with its gateway.
@@ -64,6 +69,7 @@ class DemoGrid:
     _nodes: list[Node] = field(factory=list, init=False)  # all that were ever started
     _watches: list[tuple[Callable[[], bool], Gate]] = field(factory=list, init=False)
     _turn: DeferredLock = field(factory=DeferredLock, init=False)
+    _film_name: str = field(default="", init=False)
 
     # ---- start and stop ------------------------------------------------------------------
 
@@ -77,6 +83,7 @@ class DemoGrid:
         await self._start(introducer)
         storage, client = plan.make_others(self.root, self.plan, introducer.furl)
         self._client = Client.from_basedir(client)
+        self._client.demo = self
         nodes = [Client.from_basedir(one) for one in storage]
         await gather(self._start(node) for node in (*nodes, self._client))
         self.servers = [
@@ -122,11 +129,19 @@ class DemoGrid:
         return (self.client.basedir / "node.url").read_text().strip()
 
     @property
+    def login(self) -> str:
+        """A new link to the gateway that signs browsers in while this process runs."""
+        keys = self.client.gateway_keys
+        assert keys is not None
+        return self.web.rstrip("/") + login_path(keys.new_code(lasting=True))
+
+    @property
     def num_connected(self) -> int:
         """How many servers the client is connected to."""
         broker = self.client.broker
         return len(broker.connected()) if broker else 0
 
+    @as_deferred
     async def status(self) -> dict[str, Any]:
         """Return all that is known, for :mod:`json`."""
         shares = self.plan.shares
@@ -156,6 +171,7 @@ class DemoGrid:
 
     # ---- what is done to it --------------------------------------------------------------
 
+    @as_deferred
     async def kill(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Stop servers: their ports and connections are closed.
 
@@ -163,6 +179,7 @@ class DemoGrid:
         """
         return await self._to_each(numbers, self._kill)
 
+    @as_deferred
     async def revive(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Start killed servers again, and let frozen ones go on; wait until all are seen.
 
@@ -171,6 +188,7 @@ class DemoGrid:
         """
         return await self._to_each(numbers, self._revive)
 
+    @as_deferred
     async def freeze(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Let servers answer nothing more, while their connections and ports stay open.
 
@@ -185,6 +203,7 @@ class DemoGrid:
             )
         return await self._to_each(numbers, self._freeze)
 
+    @as_deferred
     async def corrupt(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Flip bits in every share that servers hold; the answer counts them.
 
@@ -257,6 +276,21 @@ class DemoGrid:
             "damaged {count} shares of server {number}", count=damaged, number=server.number
         )
         return {"damaged": damaged}
+
+    # ---- something to watch --------------------------------------------------------------
+
+    def film_name(self) -> str:
+        """Return what the film is called in the private root; empty while there is none."""
+        return self._film_name
+
+    @as_deferred
+    async def put_film(self) -> str:
+        """Upload the film, give it a name in the private root, and return that."""
+        root = await self.client.getService("vdrive").get_private_root()
+        secret = self.client.getService("uploader").convergence
+        await root.add_file(film.NAME, Data(await deferToThread(film.film), secret))
+        self._film_name = film.NAME
+        return self._film_name
 
     # ---- what the client sees ------------------------------------------------------------
 

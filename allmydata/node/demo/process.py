@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -26,6 +24,7 @@ from allmydata.node.demo.control import open_control
 from allmydata.node.demo.grid import DemoGrid
 from allmydata.node.demo.plan import CLIENT, DemoPlan
 from allmydata.node.demo.record import DemoRecord
+from allmydata.node.descriptors import allow_many
 from allmydata.node.logs import begin_logging
 from allmydata.util.deferreds import log_failure, start, timeout
 
@@ -58,7 +57,7 @@ def run_demo(options: DemoOptions) -> int:
 
     :raises GridError: it can't start
     """
-    _allow_many_sockets()
+    allow_many()
     process = _DemoProcess(options)
     try:
         process.run()
@@ -67,13 +66,6 @@ def run_demo(options: DemoOptions) -> int:
     if process.failure:
         raise process.failure
     return process.end()
-
-
-def _allow_many_sockets() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @define
@@ -151,6 +143,7 @@ class _DemoProcess:
         self._record = DemoRecord.of_this_process(self._root, address, token)
         self._record.publish()
         found = await self._grid.status()
+        found["login"] = self._grid.login
         found |= {"pid": os.getpid(), "temporary": self._options.root is None}
         found |= {"ready_s": round(monotonic() - self._options.since, 3)}
         self._options.announce(found)

@@ -49,6 +49,7 @@ class Questions(Generic[S]):
     :param enough: tells, from the answers so far, whether one could go on without the
         rest
     :param doubtful: tells of a server whether it is not worth any grace
+    :param give_up_s: how long all of it may take where there is never enough
     """
 
     def __init__(
@@ -56,10 +57,12 @@ class Questions(Generic[S]):
         clock: IReactorTime,
         enough: Callable[[Mapping[S, Any]], bool],
         doubtful: Callable[[S], bool] = lambda _: False,
+        give_up_s: float = GIVE_UP_S,
     ) -> None:
         self._clock = clock
         self._enough = enough
         self._doubtful = doubtful
+        self._give_up_s = give_up_s
         self._began = clock.seconds()
         self._enough_at: float | None = None
         self.pending: dict[S, Deferred[Any]] = {}
@@ -104,7 +107,7 @@ class Questions(Generic[S]):
 
     def _deadline(self) -> float:
         if not self._enough(self.answers):
-            return self._began + GIVE_UP_S
+            return self._began + self._give_up_s
         if all(self._doubtful(server) for server in self.pending):
             return self._began
         if self._enough_at is None:

@@ -1,0 +1,1 @@
+"""The keeper: renews, checks and repairs files, given nothing but verify capabilities."""

@@ -1,0 +1,1 @@
+"""Files whose content can change: SDMF and MDMF, read, written and mended."""
