@@ -6,6 +6,7 @@ Only the standard library, so that it loads fast.  Calls: docs/webapi.md.
 from __future__ import annotations
 
 import json
+import re
 import select
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -22,6 +23,7 @@ CHUNK_SIZE = 256 * 1024
 CONNECT_LIMIT_S = 10.0
 ANSWER_LIMIT_S = 60.0  # for what is no transfer; transfers last as long as they last
 MAX_RESUMES = 3
+_CHANGES = re.compile(r"(?:ro\.)?URI:(?:SSK|MDMF)")  # capabilities of what changes
 _MAX_ERROR_SIZE = 65536
 _HEADERS = {"Accept": "application/json, */*;q=0.5", "User-Agent": "allmydata"}
 
@@ -257,7 +259,12 @@ class NodeHTTP:
         return Download(self, cap, connection, response)
 
     def rest(self, cap: str, offset: int) -> tuple[HTTPConnection, HTTPResponse] | None:
-        """Ask for the bytes from *offset* on; None if the node can't begin there."""
+        """Ask for the bytes from *offset* on; None if the node can't begin there.
+
+        Nor from a file that changes: the rest may be of another version.
+        """
+        if _CHANGES.match(cap):
+            return None
         connection = self._connect(None)
         try:
             wanted = {"Range": f"bytes={offset}-"}

@@ -53,6 +53,13 @@ def _to_file(_context: object, _option: object, text: str | None) -> Path | None
     default="node",
     help="none: a random key; the same file stored twice has two capabilities.",
 )
+@click.option("--mutable", is_flag=True, help="A file whose content can change: SDMF.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["CHK", "SDMF", "MDMF"], case_sensitive=False),
+    help="CHK never changes; SDMF is rewritten whole; MDMF can change in part.",
+)
 @click.option("-n", "--no-clobber", is_flag=True, help="Fail (16) if PLACE is there.")
 @json_option
 @pass_session
@@ -62,6 +69,8 @@ def put(
     place: str | None,
     happy: int | None,
     convergence: str,
+    mutable: bool,
+    format_: str | None,
     no_clobber: bool,
     as_json: bool,
 ) -> None:
@@ -73,6 +82,9 @@ def put(
     With PLACE, such as ALIAS:PATH, the file gets that name.  A file that has it is
     replaced, and missing directories above it are made.  A PLACE that ends in a slash, or
     is an alias alone, is the directory that takes it under its own name.
+
+    With the capability of a mutable file as PLACE, or where the file of that name is one,
+    its content is replaced.
     """
     node = session.node()
     name = str(file) if file and file != STREAM else "standard input"
@@ -95,6 +107,7 @@ def put(
             "happy": happy,
             "convergence": "none" if convergence == "none" else None,
             "replace": "false" if no_clobber and target else None,
+            "format": format_ or ("SDMF" if mutable else None),
         }
         path = url_path(target) if target else "/uri"
         try:
@@ -198,9 +211,14 @@ def _readable(cap: str) -> str:
     from allmydata import uri
 
     match uri.from_string(cap):
-        case uri.CHKFileURI() | uri.LiteralFileURI():
+        case (
+            uri.CHKFileURI()
+            | uri.LiteralFileURI()
+            | uri.MutableFileURI()
+            | uri.ReadOnlyMutableFileURI()
+        ):
             return cap.strip()
-        case uri.CHKFileVerifierURI():
+        case uri.CHKFileVerifierURI() | uri.MutableFileVerifierURI():
             raise NotCapableError(
                 "a verify capability can't be read",
                 why="it holds no key: it is for checking and repairing",
@@ -211,6 +229,6 @@ def _readable(cap: str) -> str:
             )
     raise BadCapError(
         "this is not the capability of a file",
-        why="it should begin with URI:CHK: or URI:LIT:",
+        why="it should begin with URI:CHK:, URI:LIT:, URI:SSK: or URI:MDMF:",
         fix="copy the whole capability, from URI: to its end",
     )

@@ -24,6 +24,7 @@ from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ServerLostError, ServerRefusedError
 from allmydata.formats.announcement import Announcement
 from allmydata.formats.renewals import Renewal
+from allmydata.grid.pace import Paces
 from allmydata.grid.remote import call, serves
 from allmydata.grid.server import StorageServerProxy, ask_version
 from allmydata.interfaces import RIClient, RIStorageServer
@@ -111,6 +112,7 @@ class StorageBroker(Service):
     :param connect: begins a connection that keeps coming back: takes a FURL and what to
         call with the RemoteReference each time one is made
     :param secrets: this client's lease secrets
+    :ivar paces: how long servers usually take
     """
 
     def __init__(self, connect: Connect, secrets: LeaseSecrets) -> None:
@@ -120,6 +122,7 @@ class StorageBroker(Service):
         self._peers: dict[bytes, _Peer] = {}
         self._num_connected = WhenEnough()
         self.drained: frozenset[str] = frozenset()
+        self.paces: Paces[StorageServerProxy] = Paces()
 
     # ---- who is there ------------------------------------------------------------------
 

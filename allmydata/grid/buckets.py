@@ -9,7 +9,7 @@ header and tail are asked for together, and a small share comes whole.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -71,15 +71,21 @@ class WriteBucketProxy:
         self._gathered: list[Any] = [self._layout.pack()]
         self._gathered_at = 0
         self._gathered_size = self._layout.data
-        self._sent: deque[float] = deque()  # when each write under way was sent
+        self._sent: deque[tuple[float, str]] = deque()  # when each call was sent
         self._answers: deque[Deferred[Any]] = deque()
         self._failure: Exception | None = None
         self.slowest_answer_s = 0.0
+        self.on_answer: Callable[[str, float], None] = lambda *_: None  # name, seconds
 
     @property
     def waiting_s(self) -> float:
         """How long the oldest call without an answer is under way; 0 when there is none."""
-        return self._clock.seconds() - self._sent[0] if self._sent else 0.0
+        return self._clock.seconds() - self._sent[0][0] if self._sent else 0.0
+
+    @property
+    def waiting_for(self) -> str:
+        """The name of that call; empty when there is none."""
+        return self._sent[0][1] if self._sent else ""
 
     # ---- the parts, in the order they lie ----------------------------------------------
 
@@ -158,7 +164,7 @@ class WriteBucketProxy:
             self._send("write", offset + at, part)
 
     def _send(self, name: str, *args: Any) -> None:
-        sent = self._clock.seconds()
+        sent = self._clock.seconds(), name
         self._sent.append(sent)
         answer: Deferred[None] = Deferred()
         self._answers.append(answer)
@@ -168,9 +174,11 @@ class WriteBucketProxy:
                 await call(self._rref, name, *args)
             except Exception as e:
                 self._failure = self._failure or e
+            else:
+                self.on_answer(name, self._clock.seconds() - sent[0])
             finally:
                 self.slowest_answer_s = max(
-                    self.slowest_answer_s, self._clock.seconds() - sent
+                    self.slowest_answer_s, self._clock.seconds() - sent[0]
                 )
                 self._sent.remove(sent)
                 self._answers.remove(answer)

@@ -15,12 +15,17 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from allmydata.grid.pace import Paces
+from allmydata.util.deferreds import sleep
+
 S = TypeVar("S")
 
 GRACE_S = 0.25  # the least that others are waited for once enough have answered
 GRACE_FACTOR = 8.0  # and no less than this many times what the slowest of those took
 GIVE_UP_S = 15.0  # a question nobody answers in this time has failed
 DOUBT_S = 60.0  # a server that let us wait is not waited for again this long
+PACE_FACTOR = 2.0  # where what is usual is known: times what the slowest of those took
+GLANCE_S = 0.002  # when time is up, answers that have come already are looked at first
 
 
 @define
@@ -50,6 +55,7 @@ class Questions(Generic[S]):
         rest
     :param doubtful: tells of a server whether it is not worth any grace
     :param give_up_s: how long all of it may take where there is never enough
+    :param paces: what is usual, where that is known; it learns of the answers too
     """
 
     def __init__(
@@ -58,11 +64,14 @@ class Questions(Generic[S]):
         enough: Callable[[Mapping[S, Any]], bool],
         doubtful: Callable[[S], bool] = lambda _: False,
         give_up_s: float = GIVE_UP_S,
+        paces: Paces[S] | None = None,
     ) -> None:
         self._clock = clock
         self._enough = enough
         self._doubtful = doubtful
         self._give_up_s = give_up_s
+        self._paces = paces
+        self._kinds: dict[S, str] = {}
         self._began = clock.seconds()
         self._enough_at: float | None = None
         self.pending: dict[S, Deferred[Any]] = {}
@@ -71,10 +80,14 @@ class Questions(Generic[S]):
         self._waiting: Deferred[None] | None = None
         self._late: Callable[[S, Any], None] | None = None
 
-    def ask(self, questions: Iterable[tuple[S, Deferred[Any]]]) -> None:
-        """Add questions that have been sent."""
+    def ask(self, questions: Iterable[tuple[S, Deferred[Any]]], kind: str = "") -> None:
+        """Add questions that have just been sent.
+
+        :param kind: of call, as *paces* knows it
+        """
         for server, answer in questions:
             self.pending[server] = answer
+            self._kinds[server] = kind
             answer.addCallbacks(
                 self._answered, self._failed, callbackArgs=(server,), errbackArgs=(server,)
             )
@@ -97,6 +110,8 @@ class Questions(Generic[S]):
                     planned = at
                 self._waiting = Deferred()
                 await self._waiting
+            if self._enough_at is not None and self.pending:
+                await sleep(GLANCE_S, self._clock)
         finally:
             self._late = late
             self._waiting = None
@@ -113,10 +128,17 @@ class Questions(Generic[S]):
         if self._enough_at is None:
             self._enough_at = self._clock.seconds()
         took = self._enough_at - self._began
-        return self._enough_at + max(GRACE_S, GRACE_FACTOR * took)
+        if self._paces is None:
+            return self._enough_at + max(GRACE_S, GRACE_FACTOR * took)
+        hoped_for = [server for server in self.pending if not self._doubtful(server)]
+        usual = max(self._paces.limit(s, self._kinds[s], GRACE_S) for s in hoped_for)
+        return self._began + max(usual, PACE_FACTOR * took)
 
     def _answered(self, answer: Any, server: S) -> None:
         del self.pending[server]
+        if self._paces is not None:
+            now = self._clock.seconds()
+            self._paces.took(server, self._kinds[server], now - self._began, now)
         if self._late is not None:
             self._late(server, answer)
         else:

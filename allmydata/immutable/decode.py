@@ -2,8 +2,9 @@
 
 Segments are fetched in batches: the blocks that one share has of several segments come
 in one read.  A few batches are under way at a time.  A share whose bytes are wrong, or
-whose server fails, is replaced by another; one whose server is silent is replaced too,
-and used after all if it answers first.  Nothing unverified leaves this room.
+whose server fails, is replaced by another; one whose server takes longer than it usually
+does is raced by another, and used after all if it answers first (decision 39).  Nothing
+unverified leaves this room.
 """
 
 from __future__ import annotations
@@ -37,22 +38,23 @@ from allmydata.errors import (
 from allmydata.formats.extension import Extension
 from allmydata.formats.share import split_hashes
 from allmydata.grid.buckets import WHOLE_TREES, ReadBucketProxy, open_share
+from allmydata.grid.pace import Paces
 from allmydata.grid.shape import ShareShape
+from allmydata.immutable.batches import Batch
 from allmydata.immutable.transfers import unrecorded
 from allmydata.uri import CHKFileURI, CHKFileVerifierURI
-from allmydata.util.deferreds import Shared, Workers, drop, start, timeout
-from allmydata.util.mathutil import div_ceil
+from allmydata.util.deferreds import Shared, Workers, drop, sleep, start, timeout
 
 log = Logger()
 
 H = TypeVar("H")
 Pair = tuple[int, Any]  # a share number, and who holds it
 
-SILENCE_S = 0.4  # the least silence after which another share is asked for
-SILENCE_FACTOR = 5.0  # and no less than this many times what the slowest answer took
+SILENCE_S = 0.4  # after which another share is asked for, until what is usual is known
+SILENCE_FACTOR = 2.0  # and no less than this many times what the slowest answer took
+GLANCE_S = 0.002  # before that, answers that have come already are looked at
+BULK = 500_000  # bytes of one share from which a read is of another kind
 LONGEST_SILENCE_S = 20.0  # a share that is silent this long has failed
-BATCH_READ = 700_000  # bytes of one share to read at once
-BATCH_SIZE = 4 * 2**20  # bytes of the file in one batch, at the most
 NODE_GAP = 8  # tree nodes read for nothing rather than in a call of their own
 
 
@@ -65,47 +67,18 @@ class OpenShare:
 
 
 @frozen
-class Batch:
-    """Consecutive segments that are fetched together."""
+class _Asked:
+    """When a share was asked, and what kind of call that is to its server's pace."""
 
-    first: int
-    count: int
-
-    @property
-    def segments(self) -> range:
-        """The numbers of the segments."""
-        return range(self.first, self.first + self.count)
-
-
-@frozen
-class Batches:
-    """Segments *first* to *last* cut into batches; the first is short, to answer early."""
-
-    geometry: Geometry
-    first: int
-    last: int
-
-    @property
-    def _size(self) -> int:
-        """Segments of each batch but the first."""
-        by_read = BATCH_READ // self.geometry.block_size
-        return max(1, min(by_read, BATCH_SIZE // self.geometry.segment_size))
-
-    def __len__(self) -> int:
-        return 1 + div_ceil(self.last - self.first, self._size)
-
-    def __getitem__(self, i: int) -> Batch:
-        if i == 0:
-            return Batch(self.first, 1)
-        begin = self.first + 1 + (i - 1) * self._size
-        return Batch(begin, min(self._size, self.last + 1 - begin))
+    at: float
+    kind: str
 
 
 @define(eq=False)
 class _Wait:
     """What one batch waits for: shares asked, and those that answered."""
 
-    asked: dict[Pair, float] = field(factory=dict)  # when
+    asked: dict[Pair, _Asked] = field(factory=dict)
     good: dict[Pair, list[Any]] = field(factory=dict)  # the blocks of the batch, in order
     slow: set[Pair] = field(factory=set)
     events: DeferredQueue[None] = field(factory=DeferredQueue)
@@ -119,6 +92,7 @@ class ShareFetcher:
     :param ask_more: is called when the shares known don't suffice; returns False when
         there is nobody left to ask.  Who is asked answers by :meth:`add`, and calls
         :meth:`news`
+    :param paces: how long holders usually take
     """
 
     def __init__(
@@ -128,6 +102,7 @@ class ShareFetcher:
         clock: IReactorTime,
         ask_more: Callable[[], bool] = lambda: False,
         name: Callable[[Any], str] = str,
+        paces: Paces[Any] | None = None,
     ) -> None:
         self._key = cap.key if isinstance(cap, CHKFileURI) else None
         self._n = cap.total_shares
@@ -139,11 +114,12 @@ class ShareFetcher:
         self._cap = cap
         self._file: FileVerifier | None = None
         self.chooser: ShareChooser[Any] = ShareChooser(k, name)
+        self._paces: Paces[Any] = Paces() if paces is None else paces
         self._rrefs: dict[Pair, Any] = {}
         self._opening: dict[Pair, Shared[OpenShare]] = {}
+        self._open_pairs: set[Pair] = set()
         self._waits: list[_Wait] = []
         self.on_bad: Callable[[int, Any, str], None] = lambda *_: None
-        self.on_slow: Callable[[Any], None] = lambda _: None
         self.transfer = unrecorded()
         self.extension = b""  # as it was sealed, once a share was opened
         self.layout_versions: set[int] = set()  # of the shares opened
@@ -230,6 +206,7 @@ class ShareFetcher:
                 try:
                     await timeout(wait.events.get(), self._patience(wait), self._clock)
                 except TimeoutError:
+                    await sleep(GLANCE_S, self._clock)
                     self._find_slow(wait)
         finally:
             self._waits.remove(wait)
@@ -239,7 +216,7 @@ class ShareFetcher:
         prompt = [pair for pair in wait.asked if pair not in wait.slow]
         picked = self.chooser.pick(having=[*wait.good, *prompt], exclude=wait.slow)
         for pair in picked:
-            wait.asked[pair] = self._clock.seconds()
+            wait.asked[pair] = _Asked(self._clock.seconds(), self._kind(pair, batch))
             self.transfer.asked(pair[1], pair[0], instead_of=wait.slow)
             drop(start(self._fetch_share(wait, pair, batch)))
         short = len({i for i, _ in [*wait.good, *prompt, *picked]}) < self.chooser.k
@@ -248,26 +225,44 @@ class ShareFetcher:
 
     def _patience(self, wait: _Wait) -> float:
         """Return the seconds until the next share asked is to be called slow."""
-        limit = max(SILENCE_S, SILENCE_FACTOR * wait.slowest_s)
         now = self._clock.seconds()
-        left = [limit - (now - at) for p, at in wait.asked.items() if p not in wait.slow]
-        return max(0.0, min(left, default=LONGEST_SILENCE_S)) + 0.001
+        prompt = [pair for pair in wait.asked if pair not in wait.slow]
+        left = [self._limit(wait, pair) - (now - wait.asked[pair].at) for pair in prompt]
+        oldest = min((one.at for one in wait.asked.values()), default=now)
+        left.append(oldest + LONGEST_SILENCE_S - now)
+        return max(0.0, min(left)) + 0.001
+
+    def _limit(self, wait: _Wait, pair: Pair) -> float:
+        """Return the seconds after which *pair* is raced by another share.
+
+        Where many are late, the reason may lie here: each race makes the next one later.
+        """
+        kind = wait.asked[pair].kind
+        usual = self._paces.limit(pair[1], kind, SILENCE_S)
+        return (1 + len(wait.slow)) * max(usual, SILENCE_FACTOR * wait.slowest_s)
 
     def _find_slow(self, wait: _Wait) -> None:
         now = self._clock.seconds()
-        limit = max(SILENCE_S, SILENCE_FACTOR * wait.slowest_s)
-        for pair, at in list(wait.asked.items()):
-            if now - at > LONGEST_SILENCE_S:
+        limits = {pair: self._limit(wait, pair) for pair in wait.asked}
+        for pair, limit in limits.items():
+            silence = now - wait.asked[pair].at
+            if silence > LONGEST_SILENCE_S:
                 del wait.asked[pair]
                 self._failed(pair, f"no answer for {LONGEST_SILENCE_S:.0f} s")
-            elif now - at >= limit and pair not in wait.slow:
+            elif silence >= limit and pair not in wait.slow:
                 wait.slow.add(pair)
                 self.chooser.slow(*pair)
-                self.on_slow(pair[1])
+                self._paces.late(pair[1], now)
                 self.transfer.silent(pair[1])
 
+    def _kind(self, pair: Pair, batch: Batch | None) -> str:
+        """Return what a call to *pair* is to the pace of its server."""
+        if batch is None or pair not in self._open_pairs:
+            return "open"
+        return "bulk" if batch.count * self.file.geometry.block_size > BULK else "read"
+
     async def _fetch_share(self, wait: _Wait, pair: Pair, batch: Batch | None) -> None:
-        began = self._clock.seconds()
+        asked = wait.asked[pair]
         try:
             share = await self._open(pair)
             blocks = await self._blocks(share, batch) if batch else []
@@ -279,11 +274,13 @@ class ShareFetcher:
             log.failure("share {shnum} failed", failure=Failure(e), shnum=pair[0])
             self._failed(pair, type(e).__name__)
         else:
+            now = self._clock.seconds()
+            self._paces.took(pair[1], asked.kind, now - asked.at, now)
             if pair in wait.asked:
                 wait.good[pair] = blocks
                 segments = batch.segments if batch else range(0)
                 self.transfer.got(pair[1], segments, sum(map(len, blocks)))
-                wait.slowest_s = max(wait.slowest_s, self._clock.seconds() - began)
+                wait.slowest_s = max(wait.slowest_s, now - asked.at)
         wait.asked.pop(pair, None)
         wait.events.put(None)
 
@@ -319,6 +316,7 @@ class ShareFetcher:
         verifier = ShareVerifier(self.file, pair[0])
         verifier.take_chain(dict(await reader.get_share_hashes()))
         self.layout_versions.add(reader.layout.version)
+        self._open_pairs.add(pair)
         return OpenShare(reader, verifier)
 
     def _take_extension(self, block: bytes) -> None:

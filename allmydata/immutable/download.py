@@ -16,9 +16,9 @@ from zope.interface import implementer
 
 from allmydata.errors import BadCapError, CancelledError, NotCapableError, UsageError
 from allmydata.grid.broker import StorageBroker
-from allmydata.grid.patience import Doubts
 from allmydata.grid.server import StorageServerProxy
-from allmydata.immutable.decode import Batches, ShareFetcher
+from allmydata.immutable.batches import Batches
+from allmydata.immutable.decode import ShareFetcher
 from allmydata.immutable.locate import ShareLocator
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.immutable.transfers import Transfer, Transfers
@@ -76,7 +76,6 @@ class Downloader(Service):
         self._workers = workers
         self._clock = clock
         self.transfers = transfers or Transfers(clock.seconds)
-        self._doubts = Doubts(clock)
         self._patient_until = clock.seconds() + START_UP_S
 
     def download(
@@ -125,18 +124,16 @@ class Downloader(Service):
         self, cap: CHKFileURI, target: Any, span: Span, transfer: Transfer
     ) -> None:
         await self._wait_for_servers(cap.needed_shares)
-        servers = self._broker.for_index(cap.storage_index)
-        now = self._clock.seconds()
-        servers.sort(key=lambda s: self._doubts.about(s.tubid) or s.trust.is_low(now))
         locator = ShareLocator(
-            servers,
+            self._broker.for_index(cap.storage_index),
             cap.storage_index,
             self._clock,
             lambda server, rrefs: _offer(fetcher, server, rrefs, self._clock.seconds()),
             lambda: fetcher.news(),
+            self._broker.paces,
         )
-        fetcher = ShareFetcher(cap, self._workers, self._clock, locator.ask, _name)
-        fetcher.on_slow = lambda server: self._doubts.raise_about(server.tubid)
+        args = (cap, self._workers, self._clock, locator.ask, _name)
+        fetcher = ShareFetcher(*args, paces=self._broker.paces)
         fetcher.transfer = transfer
         fetcher.on_bad = _Advisor(cap.storage_index, self._clock).advise
         try:

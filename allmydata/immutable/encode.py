@@ -4,7 +4,8 @@ For each segment: read it, code and hash it in a thread, give each block to its 
 then the hash trees, the URI extension, and close.  A bounded number of segments is under
 way (:class:`Pipeline`), and a bounded number of bytes on the wire (the writers).  A
 writer that fails, or is silent while most others go on, is dropped as long as the file
-stays happy without it.
+stays happy without it.  Where :meth:`Encoder.let_lag` was called, one that is slower than
+usual is first left behind, and given what it lacks later (:mod:`.lanes`, decision 39).
 """
 
 from __future__ import annotations
@@ -22,23 +23,28 @@ from allmydata.coding.erasure import coder
 from allmydata.coding.geometry import DEFAULT_MAX_SEGMENT_SIZE, Geometry, check_counts
 from allmydata.coding.hashing import EncodedSegment, FileHashes, FileSeals, encode_segment
 from allmydata.crypto.hashutil import uri_extension_hash
-from allmydata.errors import CorruptError, GridError, NotEnoughServersError
+from allmydata.errors import CorruptError, NotEnoughServersError
 from allmydata.formats.extension import Extension
 from allmydata.grid.shape import ShareShape
+from allmydata.immutable.lanes import Lane, reason
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.immutable.transfers import Transfer, unrecorded
 from allmydata.interfaces import IEncoder
-from allmydata.util.deferreds import Gate, Workers, as_deferred, drop, start, timeout
+from allmydata.util.deferreds import Gate, Workers, as_deferred, drop, timeout
 
 log = Logger()
 
 DEFAULT_SHARES = (25, 75, 100)  # the seed's, for an Encoder nobody told otherwise
 SILENCE_S = 1.0  # the least silence for which a writer is dropped
 SILENCE_FACTOR = 4.0  # and no less than this many times the slowest answer of the others
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S = 0.02
+LAG_FACTOR = 2.0  # not late before this many times the slowest answer of the others
+MOST_LAG = 12_000_000  # bytes held for writers that are late; beyond, they are waited for
 GIVE_UP_S = 60.0  # a writer this silent has failed, happy or not
 
 StillHappy = Callable[[set[int]], bool]
+Limit = Callable[[int, str], float]
+Leave = Callable[[int, Lane], None]
 
 
 @implementer(IEncoder)
@@ -70,6 +76,10 @@ class Encoder:
         self._source: Any = None
         self._storage_index: bytes | None = None
         self._writers: dict[int, Any] = {}
+        self._lanes: dict[int, Lane] = {}
+        self._limit: Limit | None = None
+        self._leave: Leave = lambda *_: None
+        self._suspects: set[int] = set()  # late when looked at last
         self._transfer = unrecorded()
         self._holders: Mapping[int, Any] = {}
         self.lost: dict[int, str] = {}  # share number to why its writer was dropped
@@ -115,6 +125,16 @@ class Encoder:
     def set_shareholders(self, shareholders: Mapping[int, Any]) -> None:
         """Take the IStorageBucketWriter for each share number that is to be written."""
         self._writers = dict(shareholders)
+        self._lanes = {shnum: Lane(writer) for shnum, writer in shareholders.items()}
+
+    def let_lag(self, limit: Limit, leave: Leave) -> None:
+        """Go on, and end, without writers that are late, where the file is happy so.
+
+        :param limit: returns, for a share number and the name of a call, the seconds
+            after which the call is late
+        :param leave: takes, at the end, the share number and lane of each that still is
+        """
+        self._limit, self._leave = limit, leave
 
     def watch(self, transfer: Transfer, holders: Mapping[int, Any]) -> None:
         """Record all that happens in *transfer*; *holders* has the server of each share."""
@@ -163,11 +183,13 @@ class Encoder:
             seals = await self._send_segments()
             extension = self._extension(seals)
             await self._send_seals(seals, extension)
-            await self._each(lambda _, writer: writer.close())
+            await self._each(lambda _, lane: lane.close())
         except BaseException:
-            for writer in self._writers.values():
-                _abort(writer)
+            for shnum in self._writers:
+                self._lanes[shnum].stop()
             raise
+        for shnum in self._late():
+            self._leave(shnum, self._lanes[shnum])
         geometry = self.geometry
         return uri_extension_hash(extension), geometry.k, geometry.n, geometry.size
 
@@ -186,8 +208,8 @@ class Encoder:
         return self._seal
 
     def get_shares_placed(self) -> set[int]:
-        """Return the share numbers whose writers have not failed."""
-        return set(self._writers)
+        """Return the share numbers whose writers have not failed, and are not late."""
+        return set(self._writers) - self._late()
 
     async def _send_segments(self) -> FileSeals:
         geometry, hashes = self.geometry, FileHashes(self.geometry)
@@ -205,63 +227,116 @@ class Encoder:
             hashes.add_segment(segment)
             blocks = segment.blocks
             try:
-                await self._each(lambda shnum, w: w.put_block(segnum, blocks[shnum]))
+                await self._each(lambda i, _: self._give_block(i, segnum, blocks[i]))
             except BaseException:
                 drop(hashing)
                 raise
             await hashing
-            for shnum in self._writers:
-                holder = self._holders.get(shnum, shnum)
-                self._transfer.got(holder, range(segnum, segnum + 1), len(blocks[shnum]))
             self._transfer.advance(geometry.segment_bytes(segnum))
 
         depth = 2 * self._workers.num_threads + 2
         await Pipeline(geometry.num_segments, depth, begin, finish).run()
         return await self._workers.run(hashes.finish)
 
+    @as_deferred
+    async def _give_block(self, shnum: int, segnum: int, block: Any) -> None:
+        lane = self._lanes[shnum]
+        if lane.is_late:
+            block = bytes(block)  # what has to wait is a piece of a larger buffer no more
+        await lane.give(lambda writer: writer.put_block(segnum, block), len(block))
+        if shnum in self._writers:
+            holder = self._holders.get(shnum, shnum)
+            self._transfer.got(holder, range(segnum, segnum + 1), len(block))
+
     async def _send_seals(self, seals: FileSeals, extension: bytes) -> None:
         plain = await self._source.get_plaintext_segment_hashtree_nodes(
             self.geometry.num_segments
         )
-        await self._each(lambda _, w: w.put_plaintext_hashes(plain))
-        await self._each(lambda _, w: w.put_crypttext_hashes(seals.crypttext_tree))
-        await self._each(lambda i, w: w.put_block_hashes(seals.block_trees[i]))
-        await self._each(lambda i, w: w.put_share_hashes(seals.share_chain(i)))
-        await self._each(lambda _, w: w.put_uri_extension(extension))
+        trees, chain = seals.block_trees, seals.share_chain
+
+        async def put_all(shnum: int, writer: Any) -> None:
+            await writer.put_plaintext_hashes(plain)
+            await writer.put_crypttext_hashes(seals.crypttext_tree)
+            await writer.put_block_hashes(trees[shnum])
+            await writer.put_share_hashes(chain(shnum))
+            await writer.put_uri_extension(extension)
+
+        await self._each(lambda i, lane: lane.give(lambda writer: put_all(i, writer)))
 
     # ---- keeping company ---------------------------------------------------------------
 
-    async def _each(self, ask: Callable[[int, Any], Deferred[None]]) -> None:
-        """Ask every writer together; return when all that were not dropped are done."""
+    async def _each(self, ask: Callable[[int, Lane], Deferred[None]]) -> None:
+        """Ask every writer together; return when all that are waited for are done."""
         pending = set(self._writers)
         num_lost = len(self.lost)
         all_done = Gate()
 
         def done(_: Any, shnum: int) -> None:
             pending.discard(shnum)
-            if not pending:
+            self._caught_up(shnum)
+            if not self._awaited(pending):
                 all_done.open()
 
         def failed(why: Failure, shnum: int) -> None:
             if shnum in self._writers:
-                self._drop(shnum, _reason(why))
+                assert why.value is not None
+                self._drop(shnum, reason(why.value))
             done(None, shnum)
 
-        for shnum, writer in list(self._writers.items()):
+        for shnum in list(self._writers):
             args = (shnum,)
-            ask(shnum, writer).addCallbacks(
+            ask(shnum, self._lanes[shnum]).addCallbacks(
                 done, failed, callbackArgs=args, errbackArgs=args
             )
-        while pending:
+        while awaited := self._awaited(pending):
             try:
                 await timeout(all_done.wait(), LOOK_EVERY_S, self._clock)
             except TimeoutError:
-                self._note_silence(pending)
-                for shnum in self._silent(pending):
+                self._note_silence(awaited)
+                for shnum in self._silent(awaited):
                     self._drop(shnum, "it was silent")
                     pending.discard(shnum)
+                self._leave_behind(pending)
         if len(self.lost) > num_lost:
             self._check_happy()
+
+    def _late(self) -> set[int]:
+        return {shnum for shnum in self._writers if self._lanes[shnum].is_late}
+
+    def _awaited(self, pending: set[int]) -> set[int]:
+        """Return those of *pending* without which this can't go on."""
+        late = self._late()
+        held = sum(self._lanes[shnum].num_waiting for shnum in late)
+        can_wait = held <= MOST_LAG and self.still_happy(set(self._writers) - late)
+        return pending - late if can_wait else pending & set(self._writers)
+
+    def _leave_behind(self, pending: set[int]) -> None:
+        """Wait no longer for those that were late at two looks, if the file is happy so."""
+        late, suspects = self._late(), self._lagging(pending)
+        behind, self._suspects = suspects & self._suspects, suspects
+        if behind and self.still_happy(set(self._writers) - late - behind):
+            for shnum in behind:
+                self._lanes[shnum].is_late = True
+                self._transfer.late(self._holders.get(shnum, shnum))
+
+    def _lagging(self, pending: set[int]) -> set[int]:
+        """Return those of *pending* whose servers take longer than they usually do."""
+        prompt = [w for shnum, w in self._writers.items() if shnum not in pending]
+        if self._limit is None or len(prompt) < len(pending):
+            return set()
+        slowest = max((getattr(w, "slowest_answer_s", 0.0) for w in prompt), default=0.0)
+        waits = {
+            i: (w.waiting_s, max(LAG_FACTOR * slowest, self._limit(i, w.waiting_for)))
+            for i, w in ((i, self._writers[i]) for i in pending - self._late())
+        }
+        return {shnum for shnum, (waiting, limit) in waits.items() if waiting > limit}
+
+    def _caught_up(self, shnum: int) -> None:
+        """Wait again for a writer that was late and has been given all there is."""
+        lane = self._lanes[shnum]
+        if lane.is_late and lane.is_idle:
+            lane.is_late = False
+            self._transfer.settled(self._holders.get(shnum, shnum))
 
     def _silent(self, pending: set[int]) -> set[int]:
         """Return those of *pending* that are waited for no longer."""
@@ -284,7 +359,8 @@ class Encoder:
         log.info("share {shnum} is not written any further: {why}", shnum=shnum, why=why)
         self.lost[shnum] = why
         self._transfer.lost(self._holders.get(shnum, shnum), why)
-        _abort(self._writers.pop(shnum))
+        del self._writers[shnum]
+        self._lanes[shnum].stop()
 
     def _check_happy(self) -> None:
         if self.still_happy(set(self._writers)):
@@ -296,14 +372,3 @@ class Encoder:
             why=f"shares on {happy} servers are wanted; lost: {reasons}",
             fix="start more servers and try again, or accept less safety: --happy",
         )
-
-
-def _abort(writer: Any) -> None:
-    abort = getattr(writer, "abort", None)  # ours have it; the seed's interface has not
-    if abort:
-        drop(start(abort()))
-
-
-def _reason(failure: Failure) -> str:
-    error = failure.value
-    return error.message if isinstance(error, GridError) else type(error).__name__

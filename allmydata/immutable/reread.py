@@ -13,7 +13,8 @@ from zope.interface import implementer
 from allmydata.coding.geometry import Geometry
 from allmydata.crypto.hashtree import num_nodes
 from allmydata.crypto.hashutil import HASH_SIZE
-from allmydata.immutable.decode import Batches, ShareFetcher
+from allmydata.immutable.batches import Batches
+from allmydata.immutable.decode import ShareFetcher
 from allmydata.interfaces import IEncryptedUploadable
 from allmydata.util.deferreds import as_deferred, drop, start
 

@@ -11,7 +11,8 @@ Source: formats/introducer.md section 5.3, with its two questions made one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
@@ -21,7 +22,8 @@ from twisted.internet.interfaces import IReactorTime
 from allmydata.coding.placement import Placement, happiness, plan
 from allmydata.errors import GridError, NotEnoughServersError
 from allmydata.grid.buckets import WriteBucketProxy, write_size_for
-from allmydata.grid.patience import Doubts, Questions
+from allmydata.grid.pace import Paces
+from allmydata.grid.patience import Questions
 from allmydata.grid.remote import call
 from allmydata.grid.server import StorageServerProxy as Server
 from allmydata.grid.shape import ShareShape
@@ -38,11 +40,13 @@ class Shareholders:
     :param held: shares that are there already, by server
     :param writers: share number to the writer of a new share
     :param servers: share number to the server the writer writes to
+    :param silent: those that were asked and let us wait
     """
 
     held: Mapping[Server, set[int]]
     writers: Mapping[int, WriteBucketProxy]
     servers: Mapping[int, Server]
+    silent: Collection[Server] = ()
 
     def happiness_of(self, written: Iterable[int]) -> int:
         """Return the file's happiness if just the shares *written* were written."""
@@ -65,13 +69,14 @@ class ShareholderFinder:
     shape: ShareShape
     happy: int
     clock: IReactorTime
-    doubts: Doubts
+    paces: Paces[Server]
     was_refused: bool = False  # a server did not take a share it has room for
     _held: dict[Server, set[int]] = field(factory=dict)
     _rooms: dict[int, tuple[Server, Any]] = field(factory=dict)  # share: where, rref
     _closed: dict[Server, str] = field(factory=dict)  # takes no more shares, and why
     _asked: set[Server] = field(factory=set)
     _allocated: set[Server] = field(factory=set)  # those of them that were asked for room
+    _silent: list[Server] = field(factory=list)
 
     async def find(self) -> Shareholders:
         """Return the shareholders: happy, or as many as there are servers for.
@@ -91,7 +96,7 @@ class ShareholderFinder:
             given = start(settle(self._give_back(list(self._rooms))))
             await given.addTimeout(GIVE_BACK_S, self.clock, lambda *_: None)
             raise
-        return Shareholders(self._held, self._writers(), self._servers())
+        return Shareholders(self._held, self._writers(), self._servers(), self._silent)
 
     async def _find(self, candidates: list[Server]) -> None:
         wanted = self._plan(candidates)
@@ -111,7 +116,7 @@ class ShareholderFinder:
         writable = [s for s in candidates if s not in self._closed]
         # the first n are enough; one that was silent or gave bad shares lately comes last
         now = self.clock.seconds()
-        writable.sort(key=lambda s: self.doubts.about(s.tubid) or s.trust.is_low(now))
+        writable.sort(key=lambda s: self._is_late(s) or s.trust.is_low(now))
         closed = [s for s in candidates if s in self._closed]
         held = {server: set(shares) for server, shares in self._held.items()}
         for shnum, (server, _) in self._rooms.items():
@@ -142,14 +147,16 @@ class ShareholderFinder:
         questions = Questions[Server](
             self.clock,
             lambda answers: self._happiness_with(answers) >= self.happy,
-            lambda server: self.doubts.about(server.tubid),
+            self._is_late,
+            paces=self.paces,
         )
         size = self.shape.share_size
-        questions.ask(
+        rooms = (
             (s, s.allocate_buckets(self.storage_index, shares, size))
             for s, shares in asking.items()
         )
-        questions.ask((s, s.get_buckets(self.storage_index)) for s in first)
+        questions.ask(rooms, "room")
+        questions.ask(((s, s.get_buckets(self.storage_index)) for s in first), "find")
         try:
             await questions.wait(_return_room)
         except BaseException:
@@ -165,7 +172,6 @@ class ShareholderFinder:
     def _take(self, questions: Questions[Server], asking: dict[Server, set[int]]) -> None:
         self._take_rooms(questions.answers)
         for server, answer in questions.answers.items():
-            self.doubts.drop_about(server.tubid)
             already, rooms = _parts(answer)
             self._held.setdefault(server, set()).update(already)
             if asking.get(server, set()) - already - rooms.keys():
@@ -177,8 +183,12 @@ class ShareholderFinder:
                 error.message if isinstance(error, GridError) else "failed"
             )
         for server in questions.pending:
-            self.doubts.raise_about(server.tubid)
+            self.paces.late(server, self.clock.seconds())
             self._closed[server] = "does not answer"
+            self._silent.append(server)
+
+    def _is_late(self, server: Server) -> bool:
+        return self.paces.is_late(server, self.clock.seconds())
 
     def _renew(self) -> None:
         """Have leases renewed where it was only asked what is held."""
@@ -214,10 +224,16 @@ class ShareholderFinder:
 
     def _writers(self) -> dict[int, WriteBucketProxy]:
         size = write_size_for(self.shape.geometry.n)
-        return {
+        writers = {
             shnum: WriteBucketProxy(rref, self.shape, self.clock, size, server.max_write)
             for shnum, (server, rref) in self._rooms.items()
         }
+        for shnum, writer in writers.items():
+            writer.on_answer = partial(self._answered, self._rooms[shnum][0])
+        return writers
+
+    def _answered(self, server: Server, kind: str, seconds: float) -> None:
+        self.paces.took(server, kind, seconds, self.clock.seconds())
 
     def _servers(self) -> dict[int, Server]:
         return {shnum: server for shnum, (server, _) in self._rooms.items()}

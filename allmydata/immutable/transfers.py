@@ -36,7 +36,8 @@ class Part:
     """What one server has to do with one transfer.
 
     ``asked``, and when it moved something ``active``; ``silent``; ``replaced`` once
-    another share was asked for in its place; ``failed``
+    another share was asked for in its place; ``late`` while an upload goes on without
+    waiting for it; ``failed``
     """
 
     name: str
@@ -113,7 +114,8 @@ class Transfer:
         Nobody is told of it before :meth:`advance`.
         """
         part = self._part(holder)
-        part.state = "active"
+        if part.state != "late":
+            part.state = "active"
         part.num_segments += len(segments)
         part.num_bytes += num_bytes
         for column in {self._column(segnum) for segnum in segments}:
@@ -129,6 +131,20 @@ class Transfer:
         part = self._part(holder)
         if part.state in ("asked", "active"):
             part.state = "silent"
+            self._changed(self)
+
+    def late(self, holder: Any) -> None:
+        """Hear that *holder* is to get its share, but is not waited for."""
+        part = self._part(holder)
+        if part.state in ("asked", "active", "silent"):
+            part.state = "late"
+            self._changed(self)
+
+    def settled(self, holder: Any) -> None:
+        """Hear that *holder*, which was late, has all it was to get."""
+        part = self._part(holder)
+        if part.state == "late":
+            part.state = "active"
             self._changed(self)
 
     def lost(self, holder: Any, why: str) -> None:

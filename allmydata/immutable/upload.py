@@ -20,11 +20,11 @@ from allmydata.errors import (
     UsageError,
 )
 from allmydata.grid.broker import StorageBroker
-from allmydata.grid.patience import Doubts
 from allmydata.grid.shape import ShareShape
 from allmydata.immutable.encode import Encoder
 from allmydata.immutable.encrypt import EncryptedUploadable
-from allmydata.immutable.shareholders import ShareholderFinder
+from allmydata.immutable.lanes import Lane, Lingering
+from allmydata.immutable.shareholders import ShareholderFinder, Shareholders
 from allmydata.immutable.transfers import Transfer, Transfers
 from allmydata.interfaces import IUploader
 from allmydata.streams import uploadable as sources
@@ -34,6 +34,8 @@ from allmydata.util.deferreds import Workers, as_deferred, sleep, timeout
 log = Logger()
 
 RETRY_AFTER_S = (0.5, 2.0)  # before a server that refused is asked again
+ReplaceMutable = Callable[[Any, int, bytes], Deferred[str]]  # capability, version, content
+SILENCE_S = 0.5  # after which a write is late, until what is usual is known
 START_UP_S = 60.0  # a client this young waits for servers that are yet to connect
 
 
@@ -44,6 +46,7 @@ class Uploader(Service):
     :param convergence: the convergence secret of this node
     :param parameters: tells the (k, happy, n) of new files
     :param transfers: where each upload is recorded
+    :param replace_ssk: puts a new version of a mutable file in place
     """
 
     name = "uploader"
@@ -57,6 +60,7 @@ class Uploader(Service):
         clock: IReactorTime,
         max_segment_size: int = DEFAULT_MAX_SEGMENT_SIZE,
         transfers: Transfers | None = None,
+        replace_ssk: ReplaceMutable | None = None,
     ) -> None:
         self._broker = broker
         self._workers = workers
@@ -65,7 +69,8 @@ class Uploader(Service):
         self._clock = clock
         self.max_segment_size = max_segment_size
         self.transfers = transfers or Transfers(clock.seconds)
-        self._doubts = Doubts(clock)
+        self._replace_ssk = replace_ssk
+        self.lingering = Lingering(clock)
         self._locks: dict[bytes, DeferredLock] = {}
         self._patient_until = clock.seconds() + START_UP_S
 
@@ -88,6 +93,11 @@ class Uploader(Service):
         finally:
             uploadable.close()
 
+    def stopService(self) -> None:  # noqa: N802
+        """Give up on servers that are late."""
+        Service.stopService(self)
+        self.lingering.stop()
+
     def upload_data(self, data: bytes) -> Deferred[str]:
         """Store *data*, so that equal files converge."""
         return self.upload(sources.Data(data, self.convergence))
@@ -106,14 +116,20 @@ class Uploader(Service):
     async def upload_ssk(
         self, write_capability: str, new_version: int, uploadable: Any
     ) -> str:
-        """Answer that mutable files are not offered.
+        """Replace the content of a mutable file; return *write_capability*.
 
-        :raises NotYetError: always
+        :param new_version: the sequence number of what is stored now
+        :raises UncoordinatedWriteError: there is that version already, or a newer one
+        :raises NotMutableError: the capability only reads
+        :raises NotYetError: this uploader was made without mutable files
         """
-        raise NotYetError(
-            "mutable files can't be stored yet",
-            fix="store the content as an immutable file, under a capability of its own",
-        )
+        if self._replace_ssk is None:
+            raise NotYetError("this uploader stores immutable files only")
+        try:
+            data = await _read_all(uploadable, await uploadable.get_size())
+        finally:
+            uploadable.close()
+        return await self._replace_ssk(write_capability, new_version, data)
 
     def _params(self, happy: int | None) -> tuple[int, int, int]:
         k, own, n = self.parameters()
@@ -156,7 +172,7 @@ class Uploader(Service):
                 ShareShape(encoder.geometry),
                 happy,
                 self._clock,
-                self._doubts,
+                self._broker.paces,
             )
             try:
                 holders = await finder.find()
@@ -168,6 +184,23 @@ class Uploader(Service):
         encoder.set_shareholders(holders.writers)
         encoder.watch(transfer, holders.servers)
         encoder.still_happy = lambda left: holders.happiness_of(left) >= happy
+        for server in holders.silent:
+            transfer.silent(server)
+        self._let_lag(encoder, holders, transfer)
+
+    def _let_lag(self, encoder: Encoder, holders: Shareholders, transfer: Transfer) -> None:
+        """Let servers that are late get their shares after the upload."""
+        paces = self._broker.paces
+
+        def limit(shnum: int, call: str) -> float:
+            return paces.limit(holders.servers[shnum], call, SILENCE_S)
+
+        def leave(shnum: int, lane: Lane) -> None:
+            server = holders.servers[shnum]
+            paces.late(server, self._clock.seconds())
+            self.lingering.add(lane, server, transfer)
+
+        encoder.let_lag(limit, leave)
 
     @asynccontextmanager
     async def _alone(self, storage_index: bytes) -> AsyncIterator[None]:
@@ -192,6 +225,10 @@ class Uploader(Service):
 
 
 async def _literal(uploadable: Any, size: int) -> str:
+    return LiteralFileURI(await _read_all(uploadable, size)).to_string()
+
+
+async def _read_all(uploadable: Any, size: int) -> bytes:
     data = b""
     while len(data) < size:
         pieces = await uploadable.read(size - len(data))
@@ -201,4 +238,4 @@ async def _literal(uploadable: Any, size: int) -> str:
                 why=f"it ended after {len(data)} of {size} bytes",
             )
         data += b"".join(pieces)
-    return LiteralFileURI(data).to_string()
+    return data

@@ -238,6 +238,9 @@ class IMutableFileNode(Interface):
         :param size: bytes; None: up to the end
         """
 
+    def snapshot() -> Deferred[Any]:
+        """Return the newest version: its ``size``, and what ``read`` of it, as above."""
+
     def overwrite(data: bytes) -> Deferred[None]:
         """Make *data* the content.
 

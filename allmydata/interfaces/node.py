@@ -123,7 +123,8 @@ class IClient(Interface):
 
         :param name: ``uploader`` for an :class:`~allmydata.interfaces.IUploader`,
             ``downloader`` for an :class:`~allmydata.interfaces.IDownloader`, ``vdrive``
-            for an :class:`~allmydata.interfaces.IVirtualDrive`, ``health`` for an
+            for an :class:`~allmydata.interfaces.IVirtualDrive`, ``mutable`` for what makes
+            and finds an :class:`~allmydata.interfaces.IMutableFileNode`, ``health`` for an
             :class:`IHealth`
         :raises KeyError: the node has no such part
         """

@@ -89,7 +89,10 @@ class Care:
             now = self.clock.seconds()
             await self.disk.run(self.store.save_repair, file, now)
         answered = self._answered(report.after) - drained
-        found = await self._keep(file, report.after, answered, was_read=bool(file.bad))
+        was_read = bool(file.bad)
+        found = await self._keep(
+            file, report.after, answered, was_read=was_read, was_mended=True
+        )
         if found.state == State.WEAK:
             await self.fail(file, report.error or GridError("shares are still missing"))
         return found
@@ -133,6 +136,7 @@ class Care:
         answered: Collection[str],
         *,
         was_read: bool,
+        was_mended: bool = False,
     ) -> Judgement:
         if self.is_stopping:
             raise CancelledError("the node stops")  # what came of it says nothing
@@ -150,7 +154,10 @@ class Care:
         self.odds()
         loss = self._loss(file.cap.needed_shares, _frozen(held))
         await self.disk.run(
-            self.store.save_look, file, decided, held, bad, loss, now, verified=was_read
+            self.store.save_look,
+            *(file, decided, held, bad, loss, now),
+            verified=was_read,
+            mended=was_mended,
         )
         return decided
 

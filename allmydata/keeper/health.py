@@ -13,9 +13,9 @@ from allmydata.coding.durability import nines
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.uptime import Uptime
 from allmydata.interfaces.node import IHealth
+from allmydata.keeper.counts import Counts
 from allmydata.keeper.schedule import State
 from allmydata.keeper.service import Keeper
-from allmydata.keeper.store import Counts
 from allmydata.util import humanize
 from allmydata.util.deferreds import as_deferred
 

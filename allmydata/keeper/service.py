@@ -20,9 +20,9 @@ from allmydata.errors import GridError
 from allmydata.keeper.alarm import Alarm
 from allmydata.keeper.budget import Budget
 from allmydata.keeper.care import Care
+from allmydata.keeper.counts import Counts, Entry
 from allmydata.keeper.renewal import Renewer
 from allmydata.keeper.schedule import Sampler, State, Watched, mend_cost, verify_cost
-from allmydata.keeper.store import Counts, Entry
 from allmydata.uri import CHKFileVerifierURI
 from allmydata.util.deferreds import as_deferred, drop, gather, settle, start
 

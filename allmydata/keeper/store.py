@@ -20,9 +20,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from attrs import frozen
-
 from allmydata.errors import ConflictError
+from allmydata.keeper.counts import Counts, Entry
 from allmydata.keeper.schedule import Holdings, Judgement, State, Watched
 from allmydata.keeper.storefile import connect, explained
 from allmydata.uri import CHKFileVerifierURI
@@ -33,48 +32,6 @@ _FILE = (
     "number, idx, seal, k, n, size, state, held, bad, spare, weak_since, checked, failures"
 )
 _TOLD = _FILE + ", num_good, loss, due, verified, repaired, repaired_from, error"
-
-
-@frozen
-class Counts:
-    """How many files are how.
-
-    :param by_state: files in each state
-    :param by_spare: files that may still lose so many servers, of those looked at
-    :param size: bytes of all of them
-    :param losses: files that will be lost in a year, in the mean
-    :param worst: the odds of the one most at risk
-    :param missing: bytes of the files that wait for a repair
-    :param num_sampled: files still to be read in this round
-    """
-
-    by_state: dict[State, int]
-    by_spare: dict[int, int]
-    size: int = 0
-    losses: float = 0.0
-    worst: float = 0.0
-    missing: int = 0
-    num_sampled: int = 0
-    oldest_check: float | None = None
-
-    @property
-    def num_files(self) -> int:
-        """How many are kept."""
-        return sum(self.by_state.values())
-
-
-@frozen
-class Entry:
-    """A file as the owner is told of it."""
-
-    file: Watched
-    num_good: int | None
-    loss: float | None
-    due: float
-    verified: float | None
-    repaired: float | None
-    repaired_from: int | None
-    error: str
 
 
 class KeeperStore:
@@ -154,8 +111,9 @@ class KeeperStore:
         return self._files("sampled = 1 ORDER BY number LIMIT ?", limit)
 
     def next_due(self) -> float | None:
-        """Return when something is due, as far as that is known."""
-        found = self._all("SELECT min(due) FROM files", ())
+        """Return when the next look is due; None where there are no files to look at."""
+        words = f"SELECT min(due) FROM files WHERE state != {State.WEAK:d}"  # noqa: S608
+        found = self._all(words, ())
         return found[0][0] if found else None
 
     def hasten(self, now: float, *states: State) -> None:
@@ -175,8 +133,8 @@ class KeeperStore:
             db.executemany(words, [(now, number) for number in numbers])
 
     def mend(self, numbers: Sequence[int], now: float) -> None:
-        """Repair these files, whatever was found of them."""
-        words = "UPDATE files SET state = ?, due = ? WHERE number = ?"
+        """Repair these files, whatever is found of them until then."""
+        words = "UPDATE files SET state = ?, due = ?, wanted = 1 WHERE number = ?"
         with self._changing() as db:
             db.executemany(words, [(State.WEAK, now, number) for number in numbers])
 
@@ -214,21 +172,26 @@ class KeeperStore:
         now: float,
         *,
         verified: bool = False,
+        mended: bool = False,
     ) -> None:
-        """Keep what a look at *file* found."""
+        """Keep what a look at *file* found, or a repair."""
         failures = file.failures if found.state == State.WEAK else 0
         with self._changing() as db:
             db.execute(
                 """UPDATE files SET state = ?, held = ?, bad = ?, num_good = ?, spare = ?,
                    loss = ?, due = ?, weak_since = ?, checked = ?, failures = ?, error = '',
                    verified = CASE WHEN ? THEN ? ELSE verified END,
-                   sampled = CASE WHEN ? THEN 0 ELSE sampled END WHERE number = ?""",
+                   sampled = CASE WHEN ? THEN 0 ELSE sampled END,
+                   wanted = CASE WHEN ? THEN 0 ELSE wanted END WHERE number = ?""",
                 (
                     *(found.state, self._pack(held), self._pack(bad), found.num_good),
                     *(found.spare, loss, found.due, found.weak_since, now, failures),
-                    *(verified, now, verified, file.number),
+                    *(verified, now, verified, mended, file.number),
                 ),
             )
+            words = "UPDATE files SET state = ?, due = ? WHERE number = ? AND wanted = 1"
+            if found.state == State.WELL:  # but its owner wants it spread
+                db.execute(words, (State.WEAK, now, file.number))
 
     def save_repair(self, file: Watched, now: float) -> None:
         """Keep that *file* was repaired, and how weak it was before."""

@@ -30,7 +30,7 @@ SCHEMA = f"""
         num_good INTEGER, spare INTEGER, loss REAL,
         due REAL NOT NULL DEFAULT 0, weak_since REAL,
         checked REAL, verified REAL, sampled INTEGER NOT NULL DEFAULT 0,
-        repaired REAL, repaired_from INTEGER,
+        repaired REAL, repaired_from INTEGER, wanted INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',
         UNIQUE (idx, seal, k, n, size)
     );

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from allmydata.errors import (
-    CancelledError,
     NotEnoughSharesError,
     NotMutableError,
     UncoordinatedWriteError,
     UsageError,
 )
 from allmydata.interfaces import IMutableFileNode
+from allmydata.mutable.delivery import Delivery, Snapshot, deliver_to
 from allmydata.mutable.shares import ChangedError
 from allmydata.streams.target import Data
 from allmydata.uri import MutableFileURI, ReadOnlyMutableFileURI
@@ -87,38 +86,33 @@ class MutableFileNode:
         return self.read(Data())
 
     @as_deferred
+    async def snapshot(self) -> Snapshot:
+        """Return the newest version, to be read in parts that belong together.
+
+        :raises NotEnoughSharesError, RollbackError: as of :meth:`read`
+        """
+        return Snapshot(await self._service.newest(self.cap))
+
+    @as_deferred
     async def read(self, target: Any, offset: int = 0, size: int | None = None) -> Any:
-        """Bring a part of one version to *target*.
+        """Bring a part of one version to *target*; of another, if that is replaced first.
 
         :param size: bytes wanted; None: up to the end.  The part is clipped to the file
         :raises NotEnoughSharesError: no version can be brought back
         :raises RollbackError: the newest is older than one that was seen
         :raises CancelledError: the target gave up
         """
-        if offset < 0 or (size is not None and size < 0):
-            raise UsageError("a part of a file begins at 0 or later, and has a size")
-        state = _Delivery(target)
-        try:
-            await self._deliver(state, offset, size)
-        except Exception:
-            target.fail(Failure())
-            raise
-        target.close()
-        return await _wait_for(target.finish())
 
-    async def _deliver(self, state: _Delivery, offset: int, size: int | None) -> None:
-        for tries_left in reversed(range(READ_TRIES)):
-            retrieval = await self._service.newest(self.cap)
-            total = retrieval.version.size
-            begin = min(offset, total)
-            wanted = total - begin if size is None else min(size, total - begin)
-            try:
-                await retrieval.pour(state.at(wanted), begin, wanted)
-                state.at(wanted)
-                return
-            except (ChangedError, NotEnoughSharesError):
-                if state.has_begun or not tries_left:
-                    raise
+        async def deliver(delivery: Delivery) -> None:
+            for tries_left in reversed(range(READ_TRIES)):
+                retrieval = await self._service.newest(self.cap)
+                try:
+                    return await delivery.pour(retrieval, offset, size)
+                except (ChangedError, NotEnoughSharesError):
+                    if delivery.has_begun or not tries_left:
+                        raise
+
+        return await deliver_to(target, deliver)
 
     # ---- changing ------------------------------------------------------------------------
 
@@ -176,41 +170,3 @@ class MutableFileNode:
         if not isinstance(self.cap, MutableFileURI):
             raise NotMutableError("this capability reads the file, and can't change it")
         return self.cap
-
-
-class _Delivery:
-    """A target that is opened when the first bytes for it are there."""
-
-    def __init__(self, target: Any) -> None:
-        self._target = target
-        self._size = 0
-        self.has_begun = False
-        self._is_cancelled = False
-        target.register_canceller(self._cancel)
-
-    def at(self, size: int) -> _Delivery:
-        """Return this; of a range of no bytes, nothing will be written."""
-        self._size = size
-        if not size:
-            self._begin()
-        return self
-
-    def write(self, data: bytes) -> Deferred[None] | None:
-        """Hand a piece on."""
-        if self._is_cancelled:
-            raise CancelledError("the download was given up")
-        self._begin()
-        waiting: Deferred[None] | None = self._target.write(data)
-        return waiting
-
-    def _begin(self) -> None:
-        if not self.has_begun:
-            self.has_begun = True
-            self._target.open(self._size)
-
-    def _cancel(self) -> None:
-        self._is_cancelled = True
-
-
-async def _wait_for(result: Any) -> Any:
-    return await result if isinstance(result, Deferred) else result

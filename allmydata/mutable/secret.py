@@ -57,15 +57,6 @@ def open_key(cap: MutableFileURI, keys: MutableKeys, sealed: bytes) -> SigningKe
     return signer
 
 
-def holds_key(cap: MutableFileURI, sealed: bytes) -> bool:
-    """Tell whether a share's private key is that of the file."""
-    try:
-        open_key(cap, MutableKeys.from_write_key(cap.write_key), sealed)
-    except BadHashError:
-        return False
-    return True
-
-
 async def check_key(cap: MutableFileURI, reader: ShareReader) -> None:
     """Check that a share holds the private key.
 

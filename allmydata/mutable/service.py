@@ -77,7 +77,7 @@ class Mutables(Service):
         random: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self._broker = broker
-        self._parameters = parameters
+        self.parameters = parameters
         self.workers = workers
         self.clock = clock
         self.random = random
@@ -105,7 +105,7 @@ class Mutables(Service):
         :raises NotEnoughServersError: too few servers took shares
         """
         _check_size(len(data))
-        k, happy, n = self._parameters()
+        k, happy, n = self.parameters()
         await self._wait_for_servers(happy)
         signer = await self.workers.run(SigningKey.generate)
         cap = MutableFileURI(

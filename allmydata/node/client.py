@@ -31,6 +31,8 @@ from allmydata.immutable.upload import Uploader
 from allmydata.interfaces import IClient, RIClient
 from allmydata.interfaces.node import IDemo
 from allmydata.introducer.client import IntroducerClient, PeerCache, ask_for_vdrive
+from allmydata.mutable.check import MutableChecker
+from allmydata.mutable.service import Mutables
 from allmydata.node.announce import Announcer, static_servers
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
@@ -92,7 +94,7 @@ class Client(Node):
     # ---- what the gateway and the control port ask -------------------------------------
 
     def getService(self, name: str) -> Any:  # noqa: N802
-        """Return a part of a running node: ``uploader``, ``downloader``, ``vdrive``."""
+        """Return a part of a running node, such as ``uploader`` or ``mutable``."""
         return MultiService.getServiceNamed(self, name)
 
     def introducer_statuses(self) -> list[str]:
@@ -188,11 +190,20 @@ class Client(Node):
         threads, clock = self._workers, self.clock
         params = self.encoding_parameters
         moves = self.transfers
-        uploader = Uploader(broker, threads, convergence, params, clock, transfers=moves)
+        mutables = Mutables(broker, threads, params, clock)
+        uploader = Uploader(
+            broker,
+            threads,
+            convergence,
+            params,
+            clock,
+            transfers=moves,
+            replace_ssk=mutables.replace_ssk,
+        )
         downloader = Downloader(broker, threads, clock, moves)
         checker = Checker(broker, threads, clock, lambda: params()[1])
         repairer = Repairer(checker, threads, clock)
-        drive = self._make_drive(uploader, downloader)
+        drive = self._make_drive(uploader, downloader, mutables)
         keeping = make_keeping(
             self.config,
             self.private,
@@ -204,7 +215,8 @@ class Client(Node):
             self.readiness,
         )
         self._uptime = keeping.uptime
-        for part in (uploader, downloader, checker, repairer, drive, *keeping.services):
+        parts = (uploader, downloader, mutables, MutableChecker(mutables), checker)
+        for part in (*parts, repairer, drive, *keeping.services):
             self.add(part)
         control = ControlPort(self, self.clock)
         self.add(control)
@@ -271,14 +283,18 @@ class Client(Node):
             self._introducers.append(client)
             self.add(client)
 
-    def _make_drive(self, uploader: Uploader, downloader: Downloader) -> VirtualDrive:
+    def _make_drive(
+        self, uploader: Uploader, downloader: Downloader, mutables: Mutables
+    ) -> VirtualDrive:
         home = HomeServer(
             self.private,
             self.config.vdrive_furl,
             lambda: ask_for_vdrive(self._introducers, self.clock),
         )
         servers = VdriveServers(self.tub.connect, home.find_again, self.clock)
-        return VirtualDrive(servers, home, uploader, downloader, self.private)
+        return VirtualDrive(
+            servers, home, uploader, downloader, self.private, mutables=mutables
+        )
 
     async def _start_web(self) -> None:
         token = read_token(self.private / "api_auth_token")

@@ -19,7 +19,9 @@ from allmydata.uri import (
     CHKFileURI,
     DirnodeURI,
     LiteralFileURI,
+    MutableFileURI,
     ReadOnlyDirnodeURI,
+    ReadOnlyMutableFileURI,
     from_string,
 )
 from allmydata.util.deferreds import Shared, as_deferred
@@ -39,6 +41,7 @@ class VirtualDrive(Service):
     :param uploader, downloader: this client's
     :param private: where the capabilities of the roots are kept
     :param random: returns that many bytes nobody can foresee
+    :param mutables: what finds mutable files; None where there are none
     """
 
     name = "vdrive"
@@ -51,7 +54,9 @@ class VirtualDrive(Service):
         downloader: Any,
         private: Path,
         random: Callable[[int], bytes] = os.urandom,
+        mutables: Any = None,
     ) -> None:
+        self._mutables = mutables
         self._servers = servers
         self._home = home
         self._downloader = downloader
@@ -172,6 +177,8 @@ class VirtualDrive(Service):
                 return FileNode(cap, self._downloader)
             case DirnodeURI() | ReadOnlyDirnodeURI():
                 return DirectoryNode(cap, self._means)
+            case MutableFileURI() | ReadOnlyMutableFileURI() if self._mutables:
+                return self._mutables.node_for(cap)
         return UnknownNode(cap, readonly_cap)
 
 

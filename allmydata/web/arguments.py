@@ -26,10 +26,12 @@ class UploadOptions:
 
     :param happy: servers that must hold a share; None for what the node is set to
     :param is_convergent: whether the same content is stored once
+    :param mutable: ``SDMF`` or ``MDMF``; None for a file that does not change
     """
 
     happy: int | None
     is_convergent: bool
+    mutable: str | None = None
 
 
 class Replace(Enum):
@@ -52,12 +54,12 @@ def read_upload(request: Request) -> UploadOptions:
     """Return how a file that comes is to be stored.
 
     :raises UsageError: an argument makes no sense
-    :raises NotYetError: it asks for something other than an immutable file
     """
     asked = _read_format(request)
-    if (asked or "CHK") != "CHK" or (asked is None and read_boolean(request, "mutable")):
-        raise NotYetError("this version does not have mutable files")
-    return UploadOptions(_read_happy(request), _read_convergence(request))
+    if asked is None and read_boolean(request, "mutable"):
+        asked = "SDMF"
+    mutable = asked if asked != "CHK" else None
+    return UploadOptions(_read_happy(request), _read_convergence(request), mutable)
 
 
 def check_directory_format(request: Request) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
+from allmydata import uri
 from allmydata.errors import (
     ConflictError,
     NoSuchChildError,
@@ -18,11 +19,12 @@ from allmydata.errors import (
     UsageError,
 )
 from allmydata.util.names import check_name
-from allmydata.web import arguments, manifest
+from allmydata.web import arguments, manifest, mutables
 from allmydata.web.arguments import Replace
 from allmydata.web.children import check_link, read_children
 from allmydata.web.errors import HTTPError
 from allmydata.web.forms import Form, read_form
+from allmydata.web.mutables import Readable
 from allmydata.web.paths import (
     EXISTS,
     Found,
@@ -80,6 +82,8 @@ class Changes:
     async def put(self, request: Request) -> Reply:
         """Answer ``PUT``: of a file, or with ``t=`` of a link or a directory."""
         place, kind = Place.parse(request.segments), request.argument("t") or ""
+        if not place.names and kind == "" and (root := self._tree.mutable_root(place)):
+            return await self._put_content(request, root)
         if place.names and kind == "" and not place.means_directory:
             return await self._put_file(request, place)
         if place.names and kind == "uri":
@@ -98,11 +102,26 @@ class Changes:
             if before is not None and before.is_directory:
                 raise HTTPError(400, "PUT to a directory")
             check_replaceable(before, replace)
+            if before is not None and isinstance(before.cap, uri.MutableFileURI):
+                offset = mutables.read_offset(request)
+                await self._uploads.replace(source, before.cap, offset)
+                return Reply(200, before.cap.to_string().encode(), "text/html")
             cap = await self._uploads.store(source, options)
         finally:
             source.close()
         await self._tree.link(spot, cap, replace)
         return Reply(200 if before else 201, cap.encode(), "text/html")
+
+    async def _put_content(self, request: Request, cap: Readable) -> Reply:
+        """Put the body into a mutable file."""
+        offset = mutables.read_offset(request)
+        mutables.check_size(request.body_size or 0)
+        source = self._uploads.receive(request, arguments.read_upload(request))
+        try:
+            await self._uploads.replace(source, cap, offset)
+        finally:
+            source.close()
+        return Reply(200, cap.to_string().encode(), "text/html")
 
     async def _put_link(self, request: Request, place: Place) -> Reply:
         replace = arguments.read_replace(request)
@@ -165,6 +184,9 @@ class Changes:
             raise HTTPError(400, f"POST to a directory with bad t={kind}")
         if kind in self._file_acts:
             return await self._file_acts[kind](request, found, form)
+        if kind == "upload" and isinstance(found.cap, Readable) and form.file is not None:
+            await self._uploads.replace(form.file, found.cap, mutables.read_offset(request))
+            return Reply(200, found.cap.to_string().encode(), "text/html")
         if kind == "upload" and found.parent is not None:
             name = found.name
             return await self._store(request, Spot(found.parent, (), name), form)

@@ -6,7 +6,8 @@
     output=JSON       for programs; else a page for people
 
 A read or a verify capability will do.  Nothing is changed that its holder could not change
-anyway: shares are put back as they were.
+anyway: shares are put back as they were.  Those of a mutable file can be put back by who
+can write it, and nobody else.
 """
 
 from __future__ import annotations
@@ -16,14 +17,22 @@ from typing import Any
 from attrs import frozen
 
 from allmydata import uri
-from allmydata.errors import GridError, NodeNotReadyError, NotEnoughSharesError
+from allmydata.errors import (
+    GridError,
+    NodeNotReadyError,
+    NotCapableError,
+    NotEnoughSharesError,
+)
 from allmydata.interfaces import IClient
 from allmydata.web import arguments, checkwords
+from allmydata.web.children import MUTABLE
 from allmydata.web.forms import Form
 from allmydata.web.pages import page
 from allmydata.web.paths import Found
 from allmydata.web.reply import PLAIN, Reply, as_json
 from allmydata.web.request import Request
+
+CHK = uri.CHKFileURI | uri.CHKFileVerifierURI
 
 
 @frozen
@@ -73,6 +82,8 @@ class Checks:
         :raises BadCapError: it is not the capability of a file
         """
         part = self._part("repairer" if wish.repair else "checker")
+        if isinstance(uri.from_string(cap), MUTABLE):
+            part = self._part("mutable-checker")
         if wish.repair:
             return await part.repair(cap, verify=wish.verify, add_lease=wish.add_lease)
         return await part.check(cap, wish.verify, add_lease=wish.add_lease)
@@ -82,8 +93,11 @@ class Checks:
 
         :param node: of a directory; None for a file
         """
-        if node is None and isinstance(cap, uri.CHKFileURI | uri.CHKFileVerifierURI):
-            return _told(await self.look(cap.to_string(), wish), wish)
+        if node is None and isinstance(cap, MUTABLE | CHK):
+            try:
+                return _told(await self.look(cap.to_string(), wish), wish)
+            except NotCapableError:  # a mutable file is mended by who can write it
+                return checkwords.not_repaired()
         if wish.repair:
             return checkwords.not_repaired()
         try:

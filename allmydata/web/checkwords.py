@@ -67,7 +67,16 @@ def summary(report: Any) -> str:
     """Return what is to be said first."""
     if report.is_healthy:
         return "Healthy"
+    if hasattr(report, "num_wrong"):
+        return _unhealthy(report)
     return f"Not Healthy: {report.num_good} shares (enc {report.needed}-of-{report.total})"
+
+
+def _unhealthy(report: Any) -> str:
+    """Return what is said of a mutable file."""
+    if not report.is_recoverable:
+        return "Unhealthy: no versions are recoverable"
+    return f"Unhealthy: {report.num_good} shares (enc {report.needed}-of-{report.total})"
 
 
 def _results(report: Any) -> Words:
@@ -83,9 +92,13 @@ def _results(report: Any) -> Words:
         "list-corrupt-shares": [[server, index, n] for n, server in report.corrupt],
         "servers-responding": [one for one in report.names if one not in report.silent],
         "sharemap": {str(n): servers for n, servers in report.sharemap.items()},
-        "count-wrong-shares": 0,
-        "count-recoverable-versions": int(is_recoverable),
-        "count-unrecoverable-versions": int(not is_recoverable),
+        "count-wrong-shares": getattr(report, "num_wrong", 0),
+        "count-recoverable-versions": getattr(
+            report, "num_recoverable", int(is_recoverable)
+        ),
+        "count-unrecoverable-versions": getattr(
+            report, "num_lost", int(not is_recoverable)
+        ),
         "count-spare-servers": report.spare,
         "healthy": report.is_healthy,
         "recoverable": is_recoverable,

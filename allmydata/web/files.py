@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Awaitable, Callable
+from functools import partial
 from mimetypes import MimeTypes
 from typing import Any
 
@@ -16,15 +18,18 @@ from allmydata import uri
 from allmydata.interfaces import IClient
 from allmydata.streams.target import Consumer
 from allmydata.util import base32
-from allmydata.web import arguments, byteranges
+from allmydata.web import arguments, byteranges, mutables
 from allmydata.web.children import facts_of, facts_of_child
 from allmydata.web.errors import HTTPError
+from allmydata.web.mutables import Readable
 from allmydata.web.paths import Found, UnreadableError
 from allmydata.web.ranges import BeyondEndError, Part, has_already, parse_ranges
 from allmydata.web.reply import PLAIN, Reply, as_json
 from allmydata.web.request import Request
 
-File = uri.CHKFileURI | uri.CHKFileVerifierURI | uri.LiteralFileURI
+File = uri.CHKFileURI | uri.CHKFileVerifierURI | uri.LiteralFileURI | Readable
+VERIFIERS = uri.CHKFileVerifierURI | uri.MutableFileVerifierURI
+Read = Callable[..., Awaitable[Any]]  # target, offset=, size=
 
 _TYPES = MimeTypes()  # Python's own table, whatever the machine has
 # A page may hold a script, and whoever stored it is not who reads it here: in a browser it
@@ -71,7 +76,7 @@ class Files:
         """
         kind = request.argument("t") or ""
         if kind == "json":
-            return _tell(request, found)
+            return await self._tell(request, found)
         if kind == "uri" and found.child is not None and found.cap is not None:
             return Reply(200, found.cap.to_string().encode(), PLAIN)  # even if unknown
         cap = _check(found, kind)
@@ -79,7 +84,8 @@ class Files:
         if kind:
             sending = Sending(_describe(cap, kind))
         else:
-            sending = _plan(request, cap, name or found.name)
+            size, read = await self._open(cap)
+            sending = _plan(request, size, name or found.name)
         head = sending.head
         if request.method == b"HEAD":
             return head
@@ -89,21 +95,38 @@ class Files:
             head = evolve(head, headers={**head.headers, "ETag": etag})
         if kind or head.status == 416:
             return head
-        await self._send(request, cap, evolve(sending, head=head))
+        await _send(request, read, evolve(sending, head=head))
         return None
 
-    async def _send(self, request: Request, cap: File, sending: Sending) -> None:
-        """Let the head go out with the first bytes that are verified, and no sooner."""
-        request.begin(sending.head)
+    async def _open(self, cap: File) -> tuple[int, Read]:
+        """Return the bytes of a file, and what reads it: of one that changes a version."""
+        if isinstance(cap, Readable):
+            snapshot = await mutables.node_of(self._client, cap).snapshot()
+            return snapshot.size, snapshot.read
         downloader = self._client.getService("downloader")
-        for before, part in sending.pieces:
-            target: Any = Consumer(request)
-            if before:
-                target = byteranges.Headed(before, target)
-            where = {"offset": part.offset, "size": part.size} if part else {}
-            await downloader.download(cap.to_string(), target, **where)
-        if sending.tail:
-            request.write(sending.tail)  # type: ignore[no-untyped-call]
+        return cap.get_size(), partial(downloader.download, cap.to_string())
+
+    async def _tell(self, request: Request, found: Found) -> Reply:
+        """Return what is known of a file; of one that changes, servers know the size."""
+        if found.child is None and isinstance(found.cap, Readable):
+            kind, facts = facts_of(found.cap, found.cap.get_readonly())
+            size = await mutables.size_of(self._client, found.cap)
+            facts |= {} if size is None else {"size": size}
+            return as_json(200, [kind, facts], PLAIN)
+        return _tell(request, found)
+
+
+async def _send(request: Request, read: Read, sending: Sending) -> None:
+    """Let the head go out with the first bytes that are verified, and no sooner."""
+    request.begin(sending.head)
+    for before, part in sending.pieces:
+        target: Any = Consumer(request)
+        if before:
+            target = byteranges.Headed(before, target)
+        where = {"offset": part.offset, "size": part.size} if part else {}
+        await read(target, **where)
+    if sending.tail:
+        request.write(sending.tail)  # type: ignore[no-untyped-call]
 
 
 def _check(found: Found, kind: str) -> File:
@@ -112,7 +135,7 @@ def _check(found: Found, kind: str) -> File:
     if cap is None or isinstance(cap, uri.UnknownURI):
         hint = "this version does not know this kind of capability"
         raise UnreadableError(kind, found.fault or hint)
-    if isinstance(cap, uri.CHKFileVerifierURI) and kind != "uri":
+    if isinstance(cap, VERIFIERS) and kind != "uri":
         raise UnreadableError(kind, "a verify capability can't read its file")
     if not isinstance(cap, File):
         raise UnreadableError(kind, "this is no file")
@@ -123,7 +146,7 @@ def _tell(request: Request, found: Found) -> Reply:
     """Return what is known of a file, or of whatever it is, without asking a server."""
     if found.child is not None:
         return as_json(200, facts_of_child(found.child), PLAIN)
-    if not isinstance(found.cap, File):
+    if not isinstance(found.cap, File | uri.MutableFileVerifierURI):
         return as_json(200, ["unknown", {}], PLAIN)
     reply = as_json(200, facts_of(found.cap, found.cap), PLAIN)
     etag = _etag(found.cap, "json")
@@ -138,7 +161,7 @@ def _unchanged(etag: str, head: Reply) -> Reply:
     return Reply(304, headers={"ETag": etag}, size=_length(head))
 
 
-def _etag(cap: File, kind: str) -> str | None:
+def _etag(cap: uri.Cap, kind: str) -> str | None:
     if isinstance(cap, uri.CHKFileURI | uri.CHKFileVerifierURI):
         return f"{base32.b2a(cap.storage_index)}-{kind}"
     return None
@@ -157,13 +180,13 @@ def _describe(cap: File, kind: str) -> Reply:
     raise HTTPError(400, f"GET file: bad t={kind}")
 
 
-def _plan(request: Request, cap: File, name: str) -> Sending:
+def _plan(request: Request, total: int, name: str) -> Sending:
     """Return what is to be sent of a file.
 
+    :param total: its bytes
     :param name: by which it was found; an argument may tell another
     """
     headers: dict[str, str | bytes] = {"Accept-Ranges": "bytes"}
-    total = cap.get_size()
     try:
         parts = parse_ranges(request.header("range"), total)
     except BeyondEndError:

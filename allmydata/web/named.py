@@ -12,7 +12,7 @@ from allmydata import uri
 from allmydata.errors import BadCapError
 from allmydata.web.errors import HTTPError
 from allmydata.web.files import Files
-from allmydata.web.paths import Found
+from allmydata.web.paths import FILES, Found
 from allmydata.web.reply import Reply
 from allmydata.web.request import Request
 
@@ -33,7 +33,7 @@ class Named:
             cap = uri.from_string(text)
         except BadCapError as e:
             raise _no_file_cap(e.message) from e
-        if not isinstance(cap, uri.CHKFileURI | uri.LiteralFileURI):
+        if not isinstance(cap, FILES):
             raise _no_file_cap("it is of another kind")
         return await self._files.get(request, Found(cap), rest[-1] if rest else "")
 

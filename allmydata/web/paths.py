@@ -31,6 +31,8 @@ from allmydata.util.names import check_name, shown
 from allmydata.web.arguments import Replace
 from allmydata.web.errors import HTTPError
 
+Mutable = uri.MutableFileURI | uri.ReadOnlyMutableFileURI
+FILES = uri.CHKFileURI | uri.LiteralFileURI | Mutable
 PRIVATE, PUBLIC = "/vdrive/private", "/vdrive/public"
 EXISTS = "There was already a child by that name, and you asked me to not replace it."
 
@@ -127,7 +129,7 @@ class Found:
     @property
     def is_file(self) -> bool:
         """Whether it is one; what is unknown may be something else."""
-        return isinstance(self.cap, uri.CHKFileURI | uri.LiteralFileURI)
+        return isinstance(self.cap, FILES)
 
     @property
     def name(self) -> str:
@@ -181,6 +183,14 @@ class Tree:
         is_directory = isinstance(child.cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI)
         node = child.node if is_directory else None
         return Found(child.cap, node, found.node, child)
+
+    def mutable_root(self, place: Place) -> Mutable | None:
+        """Return the capability that *place* begins with, if it is a mutable file's."""
+        try:
+            cap = uri.from_string(place.root)
+        except BadCapError:
+            return None
+        return cap if isinstance(cap, Mutable) else None
 
     async def make_unlinked(self) -> Any:
         """Return the node of a new directory that has no name yet."""

@@ -33,6 +33,10 @@ class Stats:
         if kind != "filenode":
             self._counts["directories" if kind == "dirnode" else "unknown"] += 1
             return
+        if facts.get("mutable"):
+            self._counts["mutable-files"] += 1
+            self._counts["files"] += 1
+            return
         size = facts["size"]
         is_literal = "verify_uri" not in facts
         what = "literal-files" if is_literal else "immutable-files"

@@ -108,6 +108,8 @@ class Unlinked:
         options = arguments.read_upload(request)
         when_done = arguments.read_when_done(request)
         cap = await self._uploads.store_form(form, options)
+        if options.mutable and not when_done:
+            return Reply(200, cap.encode(), "text/html")
         quoted = quote(cap, safe="")
         page = _STORED.format(cap=escape(cap), quoted=quoted)
         if when_done:

@@ -14,8 +14,10 @@ from allmydata.interfaces import IClient
 from allmydata.streams.incoming import Incoming
 from allmydata.streams.spool import Spool
 from allmydata.util.deferreds import Workers
+from allmydata.web import mutables
 from allmydata.web.arguments import UploadOptions
 from allmydata.web.forms import Form
+from allmydata.web.mutables import Readable
 from allmydata.web.request import Request
 
 Source = Spool | Incoming
@@ -53,8 +55,11 @@ class Uploads:
         """Let the body of *request* come; nothing may have been waited for before.
 
         :return: to be closed
+        :raises HTTPError: that is more than such a file holds
         """
         source: Source
+        if options.mutable:
+            mutables.check_size(request.body_size or 0)
         if not options.is_convergent and request.body_size is not None:
             source = Incoming(request.body_size)
         else:
@@ -68,6 +73,12 @@ class Uploads:
             await source.fill()
         return await self._upload(source, options)
 
+    async def replace(self, source: Source, cap: Readable, offset: int | None) -> None:
+        """Put what comes into a mutable file: all of it, or from *offset* on."""
+        if isinstance(source, Spool):
+            await source.fill()
+        await mutables.replace(self._client, cap, source, offset)
+
     async def store_form(self, form: Form, options: UploadOptions) -> str:
         """Store the file of a form; return its capability.
 
@@ -80,6 +91,8 @@ class Uploads:
         return await self._upload(form.file, options)
 
     async def _upload(self, source: Source, options: UploadOptions) -> str:
+        if options.mutable:
+            return await mutables.create(self._client, options.mutable, source)
         uploader = self._client.getService("uploader")
         cap: str = await uploader.upload(source, happy=options.happy)
         return cap

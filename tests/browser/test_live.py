@@ -80,7 +80,7 @@ def test_an_upload_shows_the_server_that_froze(page, demo, freeze, line):
 def test_a_download_shows_who_fell_silent_and_whose_share_took_its_place(
     page, folder, demo, line
 ):
-    data = os.urandom(SIZE)
+    data = os.urandom(3 * SIZE)  # much more than the node fetches ahead of its reader
     folder.put("large.bin", data)
     begin = {"Authorization": f"tahoe-lafs {demo.token}"}
     line.request("GET", f"{folder.path}/large.bin", headers=begin)
@@ -88,7 +88,7 @@ def test_a_download_shows_who_fell_silent_and_whose_share_took_its_place(
     got = reply.read(BEFORE)
     picture = newest(page, "Download")
     expect(picture.locator(".outcome")).to_have_text("running")
-    expect(picture.locator(".rows > li.active")).to_have_count(3)
+    expect(picture.locator(".rows > li.active").nth(2)).to_be_visible()
     gone = int(picture.locator(".active bdi").first.inner_text().removeprefix("storage"))
     demo.tell("freeze", gone)
     try:

@@ -174,7 +174,7 @@ async def test_caps_that_are_not_files_to_read_are_refused(make_grid):
 
 
 @pytest_twisted.ensureDeferred
-async def test_mutable_files_are_refused_clearly(make_grid):
+async def test_an_uploader_without_mutable_files_says_so(make_grid):
     from allmydata.errors import NotYetError
 
     grid = await make_grid(1, (1, 1, 1))

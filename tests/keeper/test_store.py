@@ -92,6 +92,18 @@ def test_the_weakest_are_repaired_first(store):
     assert store.weakest(5, 9) == []
 
 
+def test_what_its_owner_wants_repaired_stays_so_until_it_was(store):
+    store.add([cap(1)])
+    look(store, store.files()[0])
+    store.mend([1], 60.0)
+    look(store, store.files()[0], verified=True)  # finds that it is well
+    (file,) = store.weakest(60, 9)
+    look(store, file, mended=True)
+    assert store.weakest(1e9, 9) == []
+    look(store, file)
+    assert store.files()[0].state == State.WELL
+
+
 def test_what_fails_waits_and_counts(store):
     store.add([cap(1)])
     look(store, store.files()[0], State.WEAK, due=0)

@@ -49,7 +49,12 @@ async def test_how_long_a_server_was_up_is_told_of_it(nodes):
 
 
 def test_the_rules_are_those_of_the_file(nodes):
-    words = {"bandwidth": "2M", "check_every": "0 s", "verify_every": "30 d", "patience": "0 s"}
+    words = {
+        "bandwidth": "2M",
+        "check_every": "0 s",
+        "verify_every": "30 d",
+        "patience": "0 s",
+    }
     basedir = nodes.directory("c", keeper=words)
     rules = rules_of(read(basedir, "client"))
     assert (rules.bandwidth, rules.check_every_s) == (2_000_000, 1)

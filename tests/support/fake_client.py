@@ -173,6 +173,8 @@ class FakeClient:
     health: Any = None
     checker: Any = None
     repairer: Any = None
+    mutables: Any = None
+    mutable_checker: Any = None
 
     @downloader.default
     def _(self) -> FakeDownloader:
@@ -208,7 +210,8 @@ class FakeClient:
     def getService(self, name: str) -> Any:
         parts = {"uploader": self.uploader, "downloader": self.downloader}
         more = {"vdrive": self.vdrive, "health": self.health, "checker": self.checker}
-        more |= {"repairer": self.repairer}
+        more |= {"repairer": self.repairer, "mutable": self.mutables}
+        more |= {"mutable-checker": self.mutable_checker}
         return (parts | {key: part for key, part in more.items() if part})[name]
 
     def encoding_parameters(self) -> tuple[int, int, int]:

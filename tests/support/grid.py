@@ -81,6 +81,7 @@ class LocalGrid:
         return proxy
 
     async def stop(self) -> None:
+        self.uploader.stopService()
         for line in self.lines:
             line.resume()
         await gather([server.stopService() for server in self.servers])

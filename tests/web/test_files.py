@@ -98,8 +98,6 @@ async def test_happy_is_handed_on(gateway):
         ("happy=%ff", 400, "not UTF-8"),
         ("convergence=maybe", 400, "convergence= must be none or node"),
         ("format=bogus", 400, "Unknown format: bogus, I know CHK, SDMF, MDMF"),
-        ("format=SDMF", 501, "mutable"),
-        ("mutable=true", 501, "mutable"),
         ("mutable=bogus", 400, "invalid boolean argument: b'bogus'"),
         ("t=upload", 400, "/uri accepts only PUT"),
         ("t=bogus", 400, "/uri accepts only PUT, PUT?t=mkdir, POST?t=upload, and POST"),

@@ -9,8 +9,8 @@ from twisted.internet.defer import succeed
 
 from allmydata import uri
 from allmydata.errors import NotFoundError
+from allmydata.keeper.counts import Entry
 from allmydata.keeper.schedule import State, Watched
-from allmydata.keeper.store import Entry
 
 CAP = uri.CHKFileVerifierURI(b"i" * 16, b"s" * 32, 3, 10, 3000)
 READ = uri.CHKFileURI(b"k" * 16, b"s" * 32, 3, 10, 3000)

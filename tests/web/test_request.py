@@ -300,7 +300,7 @@ async def test_expect_is_refused_without_the_body(gateway):
             return read_reply(replies), replies.read()
 
     (status, body), rest = await deferToThread(run)
-    assert (status, rest) == (501, b"")
+    assert (status, rest) == (413, b"")
     assert b"mutable" in body
 
 
