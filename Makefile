@@ -1,7 +1,7 @@
 # Two commands for a newcomer: `make demo` and `make test`.  Each makes .venv by itself.
 PYTHON ?= python3
 BIN := .venv/bin
-SYSTEM_PACKAGES := chromium duplicity
+SYSTEM_PACKAGES := chromium duplicity git-annex
 
 .PHONY: demo test check shows bench wheel clean
 

@@ -56,5 +56,11 @@ setup(
             "types-psutil",
         ],
     },
-    entry_points={"console_scripts": ["tahoe = allmydata.cli.main:main"]},
+    entry_points={
+        "console_scripts": [
+            "tahoe = allmydata.cli.main:main",
+            "git-annex-backend-XTAHOE = allmydata.doors.annex.xtahoe:main",
+            "git-annex-remote-tahoegrid = allmydata.doors.annex.program:main",
+        ],
+    },
 )

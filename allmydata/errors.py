@@ -66,6 +66,10 @@ class BadCapError(GridError):
     code = "bad-cap"
 
 
+class MutableChildError(BadCapError):
+    """A child of a directory that nobody can change could be changed itself."""
+
+
 class BadNameError(GridError):
     """Text that can't be the name of a child."""
 
@@ -183,6 +187,12 @@ class ConflictError(GridError):
 
 class UncoordinatedWriteError(ConflictError):
     """Somebody else writes the same mutable file: their version or ours stands, or none."""
+
+
+class BusyError(GridError):
+    """Others change the same directory so often that a change could not be made."""
+
+    code = "conflict"
 
 
 class NoSuchChildError(NotFoundError, IndexError):

@@ -137,13 +137,15 @@ class NodeHTTP:
         kind = "readonly-uri" if readonly else "uri"
         return _text(self.ask("GET", f"{path}?t={kind}"))
 
-    def mkdir(self, path: str | None = None) -> str:
+    def mkdir(self, path: str | None = None, *, format_: str | None = None) -> str:
         """Return the capability of the directory at *path*: made now, or there already.
 
         :param path: None for one that is in no other; missing ones above it are made
+        :param format_: ``SDMF`` or ``MDMF``: one of Tahoe-LAFS, in a file of that kind
         :raises RemoteNodeError: a file is in the way
         """
-        return _text(self.ask("POST", f"{path or '/uri'}?t=mkdir"))
+        words = {"t": "mkdir"} | ({"format": format_} if format_ else {})
+        return _text(self.ask("POST", f"{path or '/uri'}?{urlencode(words)}"))
 
     def link(self, path: str, cap: str, *, replace: bool = True) -> None:
         """Let the name *path* stand for *cap*; missing directories above it are made."""
@@ -243,11 +245,14 @@ class NodeHTTP:
             )
         return _text(body), response.status == 201
 
-    def get(self, cap: str) -> Download:
+    def get(self, cap: str, offset: int = 0) -> Download:
         """Begin to fetch the file that *cap* names; the Download returned is to be closed.
 
+        :param offset: the byte to begin with, if the node can: its ``offset`` tells
         :raises RemoteNodeError: it can't be fetched, as far as can be known so early
         """
+        if offset and (rest := self.rest(cap, offset)):
+            return Download(self, cap, *rest, offset)
         connection = self._connect(None)
         try:
             response = self._ask(connection, "GET", _path(cap))
@@ -335,26 +340,35 @@ def read_token(basedir: Path) -> str:
 
 
 class Download:
-    """The bytes of one file on their way; *size* is how many there are, if it was said."""
+    """The bytes of one file on their way, from *offset* on.
+
+    *size* is how many the file has, if it was said.
+    """
 
     def __init__(
-        self, node: NodeHTTP, cap: str, connection: HTTPConnection, response: HTTPResponse
+        self,
+        node: NodeHTTP,
+        cap: str,
+        connection: HTTPConnection,
+        response: HTTPResponse,
+        offset: int = 0,
     ) -> None:
         self._node = node
         self._cap = cap
         self._connection = connection
         self._response = response
-        self.size = response.length
+        self.offset = offset
+        self.size = None if response.length is None else offset + response.length
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the file's bytes in order, up to CHUNK_SIZE at a time.
+        """Yield the file's bytes from ``offset`` on, up to CHUNK_SIZE at a time.
 
         An answer cut short is asked for again from where it ended: either it goes on, or
         the node says what is wrong, which it could not do in the middle of a body.
 
         :raises TransferCutError: cut again and again, or impossible to go on with
         """
-        got = 0
+        got = self.offset
         for _ in range(1 + MAX_RESUMES):
             for chunk in _read_body(self._response):
                 got += len(chunk)

@@ -68,6 +68,7 @@ def backup(
     Files that have not changed since the last backup are not read, and what is on the grid
     already is not sent again.  Nobody can change a snapshot.  Links and special files are
     left out.  What can't be read is named, the rest goes on, and the exit code is 1.
+    Below a directory of Tahoe-LAFS, snapshots are made of directories of that kind.
 
     To get files back:  tahoe cp -r TO/Latest/ DIRECTORY
     """
@@ -90,6 +91,7 @@ def backup(
             exclusions,
             dry=dry_run,
             look_inside=ignore_timestamps,
+            in_files=target.root.startswith("URI:DIR2"),
         )
         cap = snapshot.keep(str(Path(source).absolute()))
         name = None if dry_run else _link(gateway, target, cap)

@@ -19,14 +19,7 @@ from allmydata.node import config
 from allmydata.util import base32
 
 _FILE = click.Path(path_type=Path, exists=False)
-_KINDS = {
-    uri.CHKFileURI: "CHK",
-    uri.CHKFileVerifierURI: "CHK-Verifier",
-    uri.LiteralFileURI: "LIT",
-    uri.DirnodeURI: "DIR",
-    uri.ReadOnlyDirnodeURI: "DIR-RO",
-    uri.UnknownURI: "unknown",
-}
+MUTABLE = uri.MutableFileURI | uri.ReadOnlyMutableFileURI | uri.MutableFileVerifierURI
 
 
 @click.group()
@@ -46,7 +39,13 @@ def debug() -> None:
 def dump_cap(cap: str, as_json: bool) -> None:
     """Print what CAP says, but for its key."""
     found = uri.from_string(cap)
-    facts: dict[str, Any] = {"kind": _KINDS[type(found)]}
+    is_known = not isinstance(found, uri.UnknownURI)
+    kind = found.to_string().split(":")[1] if is_known else "unknown"
+    facts: dict[str, Any] = {"kind": kind}
+    if isinstance(found, uri.Dir2URI | uri.Dir2VerifierURI):
+        found = found.file
+    if isinstance(found, MUTABLE):
+        facts["storage_index"] = base32.b2a(found.storage_index)
     if isinstance(found, uri.CHKFileURI | uri.CHKFileVerifierURI):
         facts |= {
             "storage_index": base32.b2a(found.storage_index),

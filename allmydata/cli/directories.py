@@ -30,26 +30,41 @@ _no_clobber = click.option(
 
 @click.command()
 @click.argument("places", type=Place(), metavar="[PLACE]...", nargs=-1)
+@click.option(
+    "--format",
+    "format_",
+    metavar="SDMF|MDMF",
+    type=click.Choice(["SDMF", "MDMF"], case_sensitive=False),
+    help="Make a directory of Tahoe-LAFS.",
+)
 @json_option
 @pass_session
-def mkdir(session: Session, places: tuple[str, ...], as_json: bool) -> None:
+def mkdir(
+    session: Session, places: tuple[str, ...], format_: str | None, as_json: bool
+) -> None:
     """Make a directory at PLACE and print its capability.
 
     Missing directories above it are made.  One that is there already is left as it is.
     Without PLACE the new directory is in no other: its capability is the only way to it.
+
+    It is of the kind of the directory that it is in.  --format makes one that programs of
+    Tahoe-LAFS read and change: it lies in a mutable file of that format.
     """
     node = session.node()
     for place in places or (None,):
-        cap = node.mkdir() if place is None else _made(node, find(session, place))
+        if place is None:
+            cap = node.mkdir(format_=format_)
+        else:
+            cap = _made(node, find(session, place), format_)
         if as_json:
             show({"cap": cap})
         else:
             emit(cap)
 
 
-def _made(node: NodeHTTP, target: Target) -> str:
+def _made(node: NodeHTTP, target: Target, format_: str | None) -> str:
     try:
-        return node.mkdir(url_path(target))
+        return node.mkdir(url_path(target), format_=format_)
     except RemoteNodeError as e:
         if e.code == "usage" and not is_directory(cap_at(lambda: node, target)):
             raise ConflictError(f"{safe(target.text)} is there and is a file") from e
@@ -148,7 +163,7 @@ def _refuse_inside(node: NodeHTTP, cap: str, place: Target) -> None:
 
 def _key(cap: str) -> str:
     """Return what tells the directory *cap* from others, whatever hints are in it."""
-    return cap.rsplit(":", 1)[-1]
+    return cap if "DIR2-CHK:" in cap else cap.rsplit(":", 1)[-1]
 
 
 def _done(as_json: bool, target: Target) -> None:

@@ -223,7 +223,7 @@ def _readable(cap: str) -> str:
                 "a verify capability can't be read",
                 why="it holds no key: it is for checking and repairing",
             )
-        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI():
+        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI() | uri.Dir2URI():
             raise BadCapError(
                 "this is a directory, not a file", fix="tahoe ls, or tahoe cp -r"
             )

@@ -221,6 +221,8 @@ def _cap_in(line: str) -> str:
     if not word or word.startswith("#"):
         return ""
     cap = uri.from_string(word)
+    if isinstance(cap, uri.Dir2URI | uri.Dir2VerifierURI):
+        cap = cap.file  # it lies in a file, which is kept like any other
     if isinstance(cap, uri.CHKFileURI):
         return cap.get_verify_cap().to_string()
     if isinstance(cap, uri.CHKFileVerifierURI | uri.LiteralFileURI):

@@ -25,19 +25,31 @@ from allmydata.errors import BadCapError
 
 @click.command()
 @click.argument("name")
+@click.option(
+    "--kind",
+    metavar="dir2",
+    type=click.Choice(["dir2"], case_sensitive=False),
+    help="Make a directory of Tahoe-LAFS.",
+)
 @json_option
 @pass_session
-def create_alias(session: Session, name: str, as_json: bool) -> None:
+def create_alias(session: Session, name: str, kind: str | None, as_json: bool) -> None:
     """Make a directory and call it NAME.
 
     From then on NAME:a/b is b in its directory a.  The alias tahoe, which is meant where
     none is written, stands for the private root of the node, made on first use.
+
+    With --kind dir2, programs of Tahoe-LAFS read and change the directory and what is made
+    in it, and it needs no vdrive server.
     """
     name, file = check_alias(name), AliasFile.of(session.basedir())
     if name in file.read():
         raise already_exists(name)
     node = session.node()
-    cap = node.cap(PRIVATE_ROOT) if name == DEFAULT_ALIAS else node.mkdir()
+    if name == DEFAULT_ALIAS and kind is None:
+        cap = node.cap(PRIVATE_ROOT)
+    else:
+        cap = node.mkdir(format_=kind and "SDMF")
     _add(file, name, cap, "created", as_json)
 
 

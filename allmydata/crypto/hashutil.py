@@ -87,6 +87,11 @@ def storage_index_hash(key: bytes) -> bytes:
     )
 
 
+def annex_key_hasher() -> TaggedHasher:
+    """Return what is fed a content that git-annex is to name by the digest."""
+    return TaggedHasher(b"allmydata_annex_key_v1")
+
+
 # ---- what seals a file -------------------------------------------------------------------
 
 

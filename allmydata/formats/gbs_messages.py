@@ -46,7 +46,7 @@ def parse_version(body: bytes) -> dict[bytes, Any]:
     """
     told = _decode(body)
     sizes = told.get(STORAGE_V1)
-    if not isinstance(sizes, dict) or not all(_is_size(sizes.get(n)) for n in SIZES):
+    if not isinstance(sizes, dict) or not all(_is_count(sizes.get(n)) for n in SIZES):
         _refuse("no version of a storage server")
     return {STORAGE_V1: sizes, APPLICATION: told.get(APPLICATION)}
 
@@ -268,9 +268,12 @@ def _number(value: Any) -> int:
     return int(value)
 
 
-def _is_size(value: object) -> bool:
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and 0 <= value < MAX_OFFSET  # type: ignore[operator]
+def _is_size(value: Any) -> bool:
+    return _is_count(value) and value < MAX_OFFSET
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _refuse(why: str) -> NoReturn:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from attrs import define, field
@@ -24,9 +25,16 @@ from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ServerLostError, ServerRefusedError
 from allmydata.formats.announcement import Announcement
 from allmydata.formats.renewals import Renewal
+from allmydata.grid.http.link import Events
 from allmydata.grid.pace import Paces
 from allmydata.grid.remote import call, serves
-from allmydata.grid.server import StorageServerProxy, ask_version
+from allmydata.grid.server import (
+    FOOLSCAP,
+    HTTPS,
+    ServerVersion,
+    StorageServerProxy,
+    ask_version,
+)
 from allmydata.interfaces import RIClient, RIStorageServer
 from allmydata.util import base32
 from allmydata.util.deferreds import as_deferred, log_failure, settle, start
@@ -55,6 +63,7 @@ class Link(Protocol):
 
 
 Connect = Callable[[str, Callable[[Any], None]], Link]
+ConnectHttps = Callable[[bytes, Sequence[str], Events], Link | None]
 
 
 def tubid_of(furl: str) -> bytes:
@@ -76,6 +85,9 @@ class _Peer:
     offers_storage: bool = True  # until it says otherwise
     furls: list[str] = field(factory=list)
     links: dict[str, Link] = field(factory=dict)
+    nurls: tuple[str, ...] = ()
+    https: Link | None = None  # the way that is preferred, where there is one
+    waits_for_https: bool = False  # until it was looked for once at its NURLs
 
     def remember(self, furl: str) -> None:
         """Keep *furl* as the newest address."""
@@ -92,6 +104,11 @@ class _Peer:
         if link:
             link.stop()
 
+    def drop_links(self) -> None:
+        """Stop looking for it over foolscap."""
+        for furl in list(self.links):
+            self.drop_link(furl)
+
     def keep_only(self, furl: str) -> None:
         """Stop looking elsewhere: it was found at *furl*."""
         for other in [known for known in self.links if known != furl]:
@@ -100,6 +117,8 @@ class _Peer:
     def status(self) -> str:
         """Return its state as one line, which begins with ``Connected`` exactly then."""
         links = [self.links[furl] for furl in self.furls if furl in self.links]
+        if self.https and self.server.protocol != FOOLSCAP:
+            links = [self.https]
         text = links[0].status() if links else ""
         if text.startswith("Connected") != self.server.connected:
             text = ""  # the link is up and storage not yet asked for, or the other way
@@ -112,12 +131,19 @@ class StorageBroker(Service):
     :param connect: begins a connection that keeps coming back: takes a FURL and what to
         call with the RemoteReference each time one is made
     :param secrets: this client's lease secrets
+    :param connect_https: the same over HTTPS, for those that offer it; None for never
     :ivar paces: how long servers usually take
     """
 
-    def __init__(self, connect: Connect, secrets: LeaseSecrets) -> None:
+    def __init__(
+        self,
+        connect: Connect,
+        secrets: LeaseSecrets,
+        connect_https: ConnectHttps | None = None,
+    ) -> None:
         self.on_change = Observers()
         self._connect = connect
+        self._connect_https = connect_https
         self._secrets = secrets
         self._peers: dict[bytes, _Peer] = {}
         self._num_connected = WhenEnough()
@@ -178,8 +204,10 @@ class StorageBroker(Service):
         server.is_drained = server.nodeid in self.drained
         self._changed()
 
-    def add_peer(self, furl: bytes) -> None:
+    def add_peer(self, furl: bytes, nurls: Sequence[str] | None = None) -> None:
         """Find the peer whose RIClient is at *furl* and stay connected to it.
+
+        :param nurls: where it speaks HTTPS, if it says anything of that
 
         Known ones are welcome: that a peer is announced again means it was restarted.
         """
@@ -197,6 +225,8 @@ class StorageBroker(Service):
             peer = self._peers[tubid] = _Peer(StorageServerProxy(tubid, self._secrets))
             peer.server.is_drained = peer.server.nodeid in self.drained
         peer.remember(text)
+        if nurls is not None:
+            self._prefer_https(peer, nurls)
         if not peer.server.connected:
             self._look_for(peer)
 
@@ -205,7 +235,7 @@ class StorageBroker(Service):
         if not told.furl:
             log.warn("a server that announces no FURL is left out")
             return
-        self.add_peer(told.furl.encode("ascii"))
+        self.add_peer(told.furl.encode("ascii"), told.nurls)
         peer = self._peers.get(tubid_of(told.furl))
         if peer is not None:
             peer.server.announced = told
@@ -215,10 +245,15 @@ class StorageBroker(Service):
         """Stop looking for peers."""
         Service.stopService(self)
         for peer in self._peers.values():
-            for furl in list(peer.links):
-                peer.drop_link(furl)
+            peer.drop_links()
+            if peer.https:
+                peer.https.stop()
 
     def _look_for(self, peer: _Peer) -> None:
+        if peer.https:
+            peer.https.reset()
+        if peer.waits_for_https:
+            return
         for furl in peer.furls:
             if furl in peer.links:
                 peer.links[furl].reset()
@@ -247,7 +282,7 @@ class StorageBroker(Service):
         if furl not in peer.links or peer.server.connected:
             return
         peer.keep_only(furl)
-        peer.offers_storage = True
+        peer.offers_storage, peer.waits_for_https = True, False
         peer.server.attach(storage, version)
         storage.notifyOnDisconnect(self._lost, peer, storage)
         log.info("connected to storage server {name}", name=name)
@@ -261,6 +296,43 @@ class StorageBroker(Service):
         self._changed()
         if self.running:
             self._look_for(peer)
+
+    # ---- over HTTPS --------------------------------------------------------------------
+
+    def _prefer_https(self, peer: _Peer, nurls: Sequence[str]) -> None:
+        """Look for a server at its NURLs first, and over foolscap if it is not there."""
+        if self._connect_https is None or tuple(nurls) == peer.nurls:
+            return
+        if peer.https:
+            peer.https.stop()
+        peer.nurls, peer.https, peer.waits_for_https = tuple(nurls), None, False
+        if not nurls:
+            return
+        calls = (self._found, self._lost, self._missed)
+        events = Events(*(partial(one, peer) for one in calls))
+        peer.waits_for_https = not peer.server.connected
+        peer.https = self._connect_https(peer.server.tubid, nurls, events)
+        if peer.https is None:
+            peer.waits_for_https = False
+        elif peer.waits_for_https:
+            peer.drop_links()
+
+    def _found(self, peer: _Peer, storage: Any, version: ServerVersion) -> None:
+        is_new = not peer.server.is_attached_to(storage)
+        peer.server.attach(storage, version, HTTPS)
+        if is_new:
+            peer.drop_links()  # calls under way over foolscap still come to their end
+            peer.offers_storage, peer.waits_for_https = True, False
+            log.info("found {name} over HTTPS", name=peer.server.nodeid[:8])
+            self._changed()
+
+    def _missed(self, peer: _Peer) -> None:
+        """Hear that a server was not found at its NURLs: there is foolscap."""
+        peer.waits_for_https = False
+        if self.running and not peer.server.connected:
+            for furl in peer.furls:
+                if furl not in peer.links:
+                    self._link(peer, furl)
 
     def _changed(self) -> None:
         self._num_connected.set(len(self.connected()))
@@ -288,6 +360,7 @@ def _describe(peer: _Peer) -> dict[str, Any]:
         "nodeid": server.nodeid,
         "nickname": server.nickname,
         "connection_status": peer.status(),
+        "protocol": server.protocol,
         "available_space": server.available_space,
         "version": server.version.application,
         "last_received_data": server.last_received_data,

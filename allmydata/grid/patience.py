@@ -24,6 +24,7 @@ GRACE_S = 0.25  # the least that others are waited for once enough have answered
 GRACE_FACTOR = 8.0  # and no less than this many times what the slowest of those took
 GIVE_UP_S = 15.0  # a question nobody answers in this time has failed
 DOUBT_S = 60.0  # a server that let us wait is not waited for again this long
+DOUBTED_S = 3.0  # nor, where only such servers could still make it enough, longer than this
 PACE_FACTOR = 2.0  # where what is usual is known: times what the slowest of those took
 GLANCE_S = 0.002  # when time is up, answers that have come already are looked at first
 
@@ -121,9 +122,11 @@ class Questions(Generic[S]):
         return not self.pending or self._clock.seconds() >= self._deadline()
 
     def _deadline(self) -> float:
+        only_doubtful = all(self._doubtful(server) for server in self.pending)
         if not self._enough(self.answers):
-            return self._began + self._give_up_s
-        if all(self._doubtful(server) for server in self.pending):
+            is_short = only_doubtful and self._paces is not None
+            return self._began + (DOUBTED_S if is_short else self._give_up_s)
+        if only_doubtful:
             return self._began
         if self._enough_at is None:
             self._enough_at = self._clock.seconds()

@@ -34,6 +34,7 @@ UNNAMED = ("", "<unspecified>")  # nicknames of servers whose owner chose none
 RENEWED_AT_ONCE = 2000  # files in one message: as many secrets are worked out at a stretch
 MESSAGES_IN_FLIGHT = 2  # of those, to one server
 CALLS_IN_FLIGHT = 32  # to a server that takes one file in a message
+FOOLSCAP, HTTPS = "foolscap", "https"  # protocols
 LONGEST_NAME = 100  # characters kept of what a server calls itself
 
 
@@ -104,20 +105,21 @@ class StorageServerProxy:
     announced: Announcement | None = None  # its own words, where it signed any
     trust: Trust = field(factory=Trust, init=False)
     is_drained: bool = field(default=False, init=False)  # it shall hold nothing any more
+    protocol: str | None = field(default=None, init=False)  # while connected
     _rref: Any = field(default=None, init=False, repr=False)  # to an RIStorageServer
     _canary: Canary = field(factory=Canary, init=False, repr=False)
     _heard: float | None = field(default=None, init=False)
 
     # ---- state -------------------------------------------------------------------------
 
-    def attach(self, rref: Any, version: ServerVersion) -> None:
-        """Use *rref*, an RIStorageServer's, from now on."""
-        self._rref, self.version = rref, version
+    def attach(self, rref: Any, version: ServerVersion, protocol: str = FOOLSCAP) -> None:
+        """Use *rref*, an RIStorageServer's or what stands for one, from now on."""
+        self._rref, self.version, self.protocol = rref, version, protocol
 
     def detach(self) -> None:
         """Take note that the connection is gone; what was last known is kept."""
         self._heard = self.last_received_data
-        self._rref = None
+        self._rref = self.protocol = None
 
     def is_attached_to(self, rref: Any) -> bool:
         """Tell whether *rref* is what calls go through now."""

@@ -288,10 +288,12 @@ class Encoder:
             ask(shnum, self._lanes[shnum]).addCallbacks(
                 done, failed, callbackArgs=args, errbackArgs=args
             )
-        while awaited := self._awaited(pending):
+        while self._awaited(pending):
+            all_done.shut()  # it may have been opened before a late writer was needed again
             try:
                 await timeout(all_done.wait(), LOOK_EVERY_S, self._clock)
             except TimeoutError:
+                awaited = self._awaited(pending)
                 self._note_silence(awaited)
                 for shnum in self._silent(awaited):
                     self._drop(shnum, "it was silent")
@@ -308,7 +310,7 @@ class Encoder:
         late = self._late()
         held = sum(self._lanes[shnum].num_waiting for shnum in late)
         can_wait = held <= MOST_LAG and self.still_happy(set(self._writers) - late)
-        return pending - late if can_wait else pending & set(self._writers)
+        return pending - late if can_wait else set(pending)
 
     def _leave_behind(self, pending: set[int]) -> None:
         """Wait no longer for those that were late at two looks, if the file is happy so."""

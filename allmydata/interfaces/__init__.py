@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allmydata.errors import NotCapableError
+from allmydata.interfaces.blobs import IBlob, IBlobCollection, IBlobs, IIntake
 from allmydata.interfaces.coding import ICodecDecoder, ICodecEncoder, IDecoder, IEncoder
 from allmydata.interfaces.files import (
     IDownloader,
@@ -92,6 +93,9 @@ __all__ = [
     "EncryptedThing",
     "FileNode_",
     "Hash",
+    "IBlob",
+    "IBlobCollection",
+    "IBlobs",
     "IClient",
     "ICodecDecoder",
     "ICodecEncoder",
@@ -105,6 +109,7 @@ __all__ = [
     "IEncryptedUploadable",
     "IFileNode",
     "IFileURI",
+    "IIntake",
     "IMutableFileNode",
     "IMutableFileURI",
     "IStorageBucketReader",

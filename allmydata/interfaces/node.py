@@ -38,7 +38,8 @@ class ITransfer(Interface):
                            None) and ``why`` it failed
         =================  ============================================================
 
-        A server's state is ``asked``, ``active``, ``silent``, ``replaced`` or ``failed``.
+        A server's state is ``asked``, ``active``, ``silent``, ``replaced``, ``late`` (the
+        upload goes on, and may end, without waiting for it) or ``failed``.
         """
 
 
@@ -125,7 +126,7 @@ class IClient(Interface):
             ``downloader`` for an :class:`~allmydata.interfaces.IDownloader`, ``vdrive``
             for an :class:`~allmydata.interfaces.IVirtualDrive`, ``mutable`` for what makes
             and finds an :class:`~allmydata.interfaces.IMutableFileNode`, ``health`` for an
-            :class:`IHealth`
+            :class:`IHealth`, ``blobs`` for an :class:`~allmydata.interfaces.IBlobs`
         :raises KeyError: the node has no such part
         """
 

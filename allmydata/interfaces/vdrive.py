@@ -42,8 +42,11 @@ class IDirectoryNode(Interface):
     def get_immutable_uri() -> str:
         """Return the read-only capability, whatever this node itself may do."""
 
-    def get_refresh_capability() -> str:
-        """Return the capability to keep this directory alive, and nothing else."""
+    def get_refresh_capability() -> str | None:
+        """Return the capability to keep this directory alive, and nothing else.
+
+        :return: None for one that lies in its capability, which no server stores
+        """
 
     def list() -> Deferred[dict[str, Any]]:
         """Return all children: name to node."""

@@ -19,7 +19,7 @@ from zope.interface import implementer
 import allmydata
 from allmydata.crypto.keys import LeaseSecrets
 from allmydata.errors import ConfigError, NotFoundError
-from allmydata.grid.broker import StorageBroker
+from allmydata.grid.broker import ConnectHttps, StorageBroker
 from allmydata.grid.uptime import Uptime
 from allmydata.grid.vdrive import VdriveServers
 from allmydata.immutable.check import Checker
@@ -37,6 +37,7 @@ from allmydata.node.announce import Announcer, static_servers
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.control import ControlPort
+from allmydata.node.https import HttpsConnector, offer_storage
 from allmydata.node.keeping import make_keeping
 from allmydata.node.lag import ReactorLag
 from allmydata.node.leases import expiry_policy, quotas
@@ -76,6 +77,7 @@ class Client(Node):
         self._peers = PeerCache(self.private / "peers.json", self.clock)
         self._storage: StorageServer | None = None
         self._storage_furl = ""
+        self._nurls: list[str] = []
         self.broker: StorageBroker | None = None
         self.transfers = Transfers(self.clock.seconds)
         self.gateway_keys: GatewayKeys | None = None  # of its owner, where there is one
@@ -180,7 +182,8 @@ class Client(Node):
         self._has_threads = True
         self.add(self._lag)
         convergence = self.secret("convergence")
-        broker = StorageBroker(self.tub.connect, LeaseSecrets(self.secret("secret")))
+        secrets = LeaseSecrets(self.secret("secret"))
+        broker = StorageBroker(self.tub.connect, secrets, self._connect_https())
         self.add(broker)
         self.broker = broker
         if self.config.storage_enabled:
@@ -251,6 +254,17 @@ class Client(Node):
         )
         self.add(self._storage)
         self._storage_furl = self.tub.serve(self._storage, self.private / "storage.furl")
+        if config.listens and not config.storage_force_foolscap:
+            self._nurls = offer_storage(
+                self.tub, self._storage, self._storage_furl, self.clock
+            )
+
+    def _connect_https(self) -> ConnectHttps | None:
+        """Return what begins connections over HTTPS; None where none may be made."""
+        config = self.config
+        if config.client_force_foolscap or config.connections_tcp != "tcp":
+            return None
+        return HttpsConnector(self.tub, base32.a2b(self.nodeid), self.clock).connect
 
     def _meet_peers(self, broker: StorageBroker) -> bytes:
         """Let peers reach this node, and this node its own storage; return its FURL."""
@@ -271,6 +285,7 @@ class Client(Node):
             f"allmydata/{allmydata.__version__}",
             self.nodeid,
             self._storage_furl if self.config.listens else "",
+            tuple(self._nurls),
         )
         for server in static_servers(self.private):
             broker.add_announced(server)

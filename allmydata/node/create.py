@@ -19,11 +19,13 @@ from attrs import asdict, frozen
 
 from allmydata.errors import ConfigError, ConflictError, UsageError
 from allmydata.node import config
+from allmydata.node.ports import LOOPBACK, free_ports, is_free
 from allmydata.node.schema import FURL, is_furl
 from allmydata.util.fileutil import make_private_directory, write_atomically
 
 CREATED = "created.json"
-WEB_PORT = "tcp:3456:interface=127.0.0.1"
+_WEB = 3456
+WEB_PORT = f"tcp:{_WEB}:interface={LOOPBACK}"
 RESERVED_SPACE = "1G"
 
 _TAC = """\
@@ -189,7 +191,7 @@ def _node_section(answers: Answers) -> list[str]:
     lines = ["[node]"]
     if client or answers.nickname:
         lines.append(f"nickname = {answers.nickname or ''}".rstrip())
-    webport = answers.webport or (WEB_PORT if client else "none")
+    webport = answers.webport or (_web_port() if client else "none")
     lines.append(f"web.port = {'' if webport == 'none' else webport}".rstrip())
     port, location = answers.port, answers.location
     if not answers.listen:
@@ -229,6 +231,12 @@ def _vdrive_section(answers: Answers) -> list[list[str]]:
     lines = ["enabled = false"] if answers.no_vdrive else []
     lines += ["public_root = false"] if answers.no_public_root else []
     return [["[vdrive]", *lines]] if lines else []
+
+
+def _web_port() -> str:
+    """Return where a gateway listens by default: elsewhere, if somebody else is there."""
+    number = _WEB if is_free(_WEB) else free_ports(1)[0]
+    return f"tcp:{number}:interface={LOOPBACK}"
 
 
 def _free_port() -> int:

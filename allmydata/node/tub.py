@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from allmydata.errors import ConfigError, ConflictError
+from allmydata.node.fork import Fork
 from allmydata.util.deferreds import as_deferred, gather
 from allmydata.util.fileutil import write_atomically
 
@@ -100,6 +101,9 @@ class NodeTub(Service):
         self._clock = clock
         self._ports: list[Any] = []
         self._is_frozen = False
+        self._forks: list[Fork] = []
+        self.certificate = certificate
+        self.https: Any = None  # a factory of what speaks TLS on the same ports
         self.tub = Tub(certData=certificate)
         self.tub.unsafeTracebacks = False
         self.tub.setOption("expose-remote-exception-types", False)
@@ -159,6 +163,10 @@ class NodeTub(Service):
 
     def _transports(self) -> list[Any]:
         every = [broker.transport for broker in self.tub.brokers.values()]
+        for fork in self._forks:
+            every += fork.transports
+        if self.https is not None:
+            every += [one.transport for one in self.https.protocols]
         return [one for one in every if hasattr(one, "abortConnection")]  # no loopback
 
     async def listen(self, ports: Iterable[str], hints: Iterable[str]) -> list[int]:
@@ -175,7 +183,7 @@ class NodeTub(Service):
 
     async def _open(self, port: str) -> Any:
         try:
-            endpoint = _WatchedEndpoint(serverFromString(self._clock, port))
+            endpoint = _WatchedEndpoint(serverFromString(self._clock, port), self._fork)
         except ValueError as e:
             raise ConfigError(f"tub.port {port!r} can't be opened", why=str(e)) from e
         self.tub.listenOn(endpoint)
@@ -185,6 +193,11 @@ class NodeTub(Service):
             raise cannot_listen("tub.port", port, e) from e
         self._ports.append(opened)
         return opened.getHost()
+
+    def _fork(self, foolscap: Any) -> Fork:
+        fork = Fork(foolscap, lambda: self.https, self._clock)
+        self._forks.append(fork)
+        return fork
 
     def serve(self, thing: Any, furl_file: Path) -> str:
         """Let whoever knows its FURL call *thing*; return the FURL.
@@ -231,10 +244,14 @@ def _name_in(furl: str, path: Path) -> str | None:
 
 @implementer(IStreamServerEndpoint)
 class _WatchedEndpoint:
-    """An endpoint whose opening can be waited for; foolscap drops the Deferred it gets."""
+    """An endpoint whose opening can be waited for; foolscap drops the Deferred it gets.
 
-    def __init__(self, inner: Any) -> None:
+    :param wrap: returns what listens in the place of foolscap's factory
+    """
+
+    def __init__(self, inner: Any, wrap: Callable[[Any], Any]) -> None:
         self._inner = inner
+        self._wrap = wrap
         self.opened: Deferred[Any] = Deferred()
 
     def listen(self, factory: Any) -> Deferred[Any]:
@@ -245,7 +262,7 @@ class _WatchedEndpoint:
             for_foolscap.callback(port)
             self.opened.callback(port)
 
-        self._inner.listen(factory).addCallbacks(opened, self.opened.errback)
+        self._inner.listen(self._wrap(factory)).addCallbacks(opened, self.opened.errback)
         return for_foolscap
 
 

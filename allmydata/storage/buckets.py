@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field
 from foolscap.api import Referenceable
@@ -23,6 +23,7 @@ from allmydata.util.deferreds import Gate, as_deferred, drop, log_failure, start
 from allmydata.util.wire import serves
 
 log = Logger()
+T = TypeVar("T")
 
 IDLE_LIMIT_S = 30 * 60
 MOST_WAITING = 64 * 2**20  # bytes of one share received and not yet written
@@ -69,6 +70,20 @@ class BucketWriter(Referenceable):
         :raises ConflictError: other bytes were written there before
         :raises NoSpaceError: the disk is full, and the share thrown away
         """
+        await self._write(self.share.write, offset, data)
+
+    async def put(self, offset: int, data: bytes) -> list[tuple[int, int]]:
+        """Write *data* as :meth:`remote_write` does; return which bytes are missing."""
+        return await self._write(self.share.put, offset, data)
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it may still be written."""
+        return not self._closed_why
+
+    async def _write(
+        self, write: Callable[[int, bytes], T], offset: int, data: bytes
+    ) -> T:
         self._demand_open()
         self.share.check(offset, len(data))
         if self._waiting + len(data) > MOST_WAITING:
@@ -76,7 +91,7 @@ class BucketWriter(Referenceable):
         self._touched = self._clock.seconds()
         self._waiting += len(data)
         try:
-            await self._in_turn(self.share.write, offset, data)
+            return await self._in_turn(write, offset, data)
         finally:
             self._waiting -= len(data)
             if self.share.is_over:  # the disk refused
@@ -118,9 +133,9 @@ class BucketWriter(Referenceable):
         finally:
             self._end(kept=False)
 
-    async def _in_turn(self, operation: Callable[..., None], *args: Any) -> None:
+    async def _in_turn(self, operation: Callable[..., T], *args: Any) -> T:
         async with self._turn:
-            await self._disk.run(operation, *args)
+            return await self._disk.run(operation, *args)
 
     def _demand_open(self) -> None:
         if self._closed_why:

@@ -42,5 +42,10 @@ class Extents:
         gap = self._ends[0] if begun else 0
         return gap if gap < size else None
 
+    def gaps(self, size: int) -> list[tuple[int, int]]:
+        """Return the spans below *size* that were not yet written, in order."""
+        spans = zip([0, *self._ends], [*self._starts, size], strict=True)
+        return [(a, b) for a, b in spans if a < b]
+
     def _touching(self, start: int, end: int) -> tuple[int, int]:
         return bisect_left(self._ends, start), bisect_right(self._starts, end)

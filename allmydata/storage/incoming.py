@@ -88,6 +88,11 @@ class IncomingShare:
             raise
         self._written.add(offset, end)
 
+    def put(self, offset: int, data: bytes) -> list[tuple[int, int]]:
+        """Write *data* as :meth:`write` does; return the spans that are still missing."""
+        self.write(offset, data)
+        return self._written.gaps(self.container.data_size)
+
     def finish(self) -> None:
         """Make the share durable and move it to where it is served from.
 

@@ -33,6 +33,7 @@ from allmydata.storage.incoming import IncomingShare
 from allmydata.storage.inventory import NOBODY, Holdings
 from allmydata.storage.leaseindex import FILE_NAME
 from allmydata.storage.ledger import Ledger
+from allmydata.storage.reading import Reading
 from allmydata.storage.reaper import Reaper
 from allmydata.storage.requests import Allocation, Claim
 from allmydata.storage.slotfile import ReadVector, SlotClaim
@@ -97,6 +98,7 @@ class StorageServer(Referenceable, Service):
         self._ledger = Ledger(storedir / FILE_NAME, monotonic)
         self._tree = ShareTree(storedir, calls, self._ledger.note)
         self._open_shares = OpenShares()
+        self.reading = Reading(self._tree, self._disk, self._open_shares)
         parts = self._tree, self._ledger, self._disk
         self._reaper = Reaper(expiry, *parts, clock.seconds, self._open_shares.forget)
         self.books = Books(self._tree, self._ledger, self._reaper, self._disk, clock)

@@ -31,6 +31,8 @@ from allmydata.uri.mutable import (
 )
 from allmydata.uri.text import MAX_CAP_SIZE, Cap, from_string
 
+Directory = DirnodeURI | ReadOnlyDirnodeURI | Dir2URI  # whatever can be listed
+
 LITERAL_LIMIT = 55  # bytes; longer content is stored as shares
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "Cap",
     "Dir2URI",
     "Dir2VerifierURI",
+    "Directory",
     "DirnodeURI",
     "LiteralFileURI",
     "MutableFileURI",

@@ -13,7 +13,7 @@ slot, nobody gets the right to change anything from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -29,6 +29,7 @@ NodeOf = Callable[[Cap | None, Cap | None], Any]
 
 # A capability; or the two of an unknown kind, the first to change it, the second to read.
 Caps = str | IURI | tuple[str | None, str | None]
+Children = Mapping[str, Caps]
 
 
 @frozen
@@ -65,6 +66,12 @@ class Child:
     def texts(self) -> tuple[str | None, str]:
         """What its slots hold, as found: to change it with, if held, and to read."""
         return self._write, self._read
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What is said of it, as directories of Tahoe-LAFS do: no more than the dates."""
+        dates = {"linkcrtime": float(self.created), "linkmotime": float(self.changed)}
+        return {"tahoe": dates}
 
     @property
     def node(self) -> Any:

@@ -6,7 +6,7 @@ where the number of rows allows.  What comes back is checked against the directo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Any, ClassVar
@@ -16,41 +16,18 @@ from zope.interface import implementer
 
 from allmydata.crypto.hashutil import KEY_SIZE
 from allmydata.crypto.keys import DirectoryKeys
-from allmydata.errors import (
-    BadCapError,
-    BadNameError,
-    ConflictError,
-    FileInTheWayError,
-    NoSuchChildError,
-    NotCapableError,
-    NotMutableError,
-)
+from allmydata.errors import BadNameError, NoSuchChildError, NotMutableError
 from allmydata.formats.dirtable import Row, seal
-from allmydata.grid.vdrive import PAGE, Place, VdriveServer, VdriveServers, place_of
+from allmydata.grid.vdrive import PAGE, Place, VdriveServer, place_of
 from allmydata.interfaces import IDirectoryNode
 from allmydata.uri import DirnodeURI, ReadOnlyDirnodeURI
 from allmydata.util import base32
 from allmydata.util.deferreds import as_deferred
-from allmydata.util.names import check_name, shown, split_path
-from allmydata.vdrive import manifest
-from allmydata.vdrive.children import Caps, Child, NodeOf, open_row, slots
-
-Children = Mapping[str, Caps]
-
-
-@frozen(eq=False)
-class Means:
-    """What directories work with.
-
-    :param uploader: an IUploader
-    :param node_of: makes a node of a capability, and of the one that only reads
-    :param random: returns that many bytes nobody can foresee
-    """
-
-    servers: VdriveServers
-    uploader: Any
-    node_of: NodeOf
-    random: Callable[[int], bytes]
+from allmydata.util.names import check_name
+from allmydata.vdrive import dir2, manifest
+from allmydata.vdrive.children import Caps, Child, Children, open_row, slots
+from allmydata.vdrive.means import Means
+from allmydata.vdrive.steps import by_checked_name, caps_of, follow, move, no_child, taken
 
 
 @implementer(IDirectoryNode)
@@ -85,6 +62,11 @@ class DirectoryNode:
     def place(self) -> Place:
         """Which server it is on."""
         return place_of(self.cap.furl)
+
+    @property
+    def identity(self) -> tuple[Place, bytes]:
+        """What the nodes of this directory, and of no other, have in common."""
+        return self.place, self._keys.index
 
     @as_deferred
     async def sequence(self) -> int:
@@ -157,7 +139,7 @@ class DirectoryNode:
         name = check_name(name)
         child = await self._find(name)
         if child is None:
-            raise _no_child(name)
+            raise no_child(name)
         return child
 
     @as_deferred
@@ -167,13 +149,7 @@ class DirectoryNode:
         :raises NoSuchChildError: it names the step that failed
         :raises FileInTheWayError: a step before the last is no directory
         """
-        node: Any = self
-        names = split_path(path)
-        for step, name in enumerate(names):
-            if node.kind != self.kind:
-                raise _in_the_way(names[step - 1], node)
-            node = await node.get(name)
-        return node
+        return await follow(self, path)
 
     async def _find(self, name: str) -> Child | None:
         keys = self._keys
@@ -196,27 +172,37 @@ class DirectoryNode:
     @as_deferred
     async def set_node(self, name: str, child: Any, replace: bool = True) -> Any:
         """Put *child* in place; return it."""
-        await self._put([self._sealed(name, _caps_of(child))], replace)
+        await self._put([self._sealed(name, caps_of(child))], replace)
         return child
 
     @as_deferred
-    async def set_children(self, children: Children, replace: bool = True) -> None:
+    async def set_children(
+        self,
+        children: Children,
+        replace: bool = True,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
         """Put many children in place by their capabilities.
 
         Up to a thousand are there together, or none of them; more go in a thousand at a
         time.
 
+        :param metadata: what the user says of them, for which a row has no room
         :raises ConflictError: one is there and *replace* is False
         """
         self.check_mutable()
-        left = {check_name(name): caps for name, caps in children.items()}
-        if len(left) < len(children):
-            raise BadNameError(
-                "two of the names are one",
-                why="they differ in how accents are written, which is not told apart",
-            )
-        for batch in _batches(left, PAGE):
+        for batch in _batches(by_checked_name(children), PAGE):
             await self._put([self._sealed(*child) for child in batch], replace)
+
+    @as_deferred
+    async def adopt(self, name: str, child: Any, replace: bool = True) -> None:
+        """Put a child of another directory in place."""
+        await self._put([self._sealed(name, caps_of(child.node))], replace)
+
+    @as_deferred
+    async def let_go(self, child: Any) -> None:
+        """Take *child* out."""
+        await self.delete(child.name)
 
     @as_deferred
     async def add_file(self, name: str, uploadable: Any, replace: bool = True) -> Any:
@@ -239,23 +225,36 @@ class DirectoryNode:
         try:
             await self._server.delete(keys.index, keys.write_enabler, keys.row_key(name))
         except NoSuchChildError as e:
-            raise _no_child(name) from e
+            raise no_child(name) from e
 
     @as_deferred
     async def create_empty_directory(
-        self, name: str, replace: bool = True
-    ) -> DirectoryNode:
+        self, name: str, replace: bool = True, format: str | None = None
+    ) -> Any:
         """Make a directory on this one's server, put it in place, and return it.
 
         :param replace: False to be refused where there is a child of that name
+        :param format: make one of Tahoe-LAFS instead, in a file of that kind
         """
-        check_name(name)
+        name = check_name(name)
         self.check_mutable()
-        made = await make_directory(self._means, self.cap.furl)
+        if format and not replace and await self._find(name):
+            raise taken(name)  # sooner than keys and shares are made for nothing
+        made = await self.make_sibling(format)
         await self.set_node(name, made, replace)
         return made
 
     make_directory = create_empty_directory
+
+    @as_deferred
+    async def make_sibling(self, format: str | None = None) -> Any:
+        """Make an empty directory on this one's server that nothing refers to.
+
+        :param format: make one of Tahoe-LAFS instead, in a file of that kind
+        """
+        if format:
+            return await dir2.make_mutable(self._means, format)
+        return await make_directory(self._means, self.cap.furl)
 
     @as_deferred
     async def move_child_to(
@@ -273,17 +272,13 @@ class DirectoryNode:
         name = check_name(current_child_name)
         new_name = name if new_child_name is None else check_name(new_child_name)
         self.check_mutable()
-        if not isinstance(new_parent, DirectoryNode):
-            raise BadCapError("a child can only be moved into a directory")
+        if not isinstance(new_parent, DirectoryNode) or (
+            (new_parent.identity, new_name) == (self.identity, name)
+        ):
+            return await move(self, name, new_parent, new_name, replace)
         new_parent.check_mutable()
         child = await self.get_child(name)
-        if (new_parent.place, new_name) == (self.place, name) and (
-            new_parent._keys.index == self._keys.index
-        ):
-            if not replace:
-                raise ConflictError(f"there is a child named {shown(name)} already")
-            return child.node
-        row = new_parent._sealed(new_name, _slots_of(child))
+        row = new_parent._sealed(new_name, caps_of(child.node))
         await self._move(name, new_parent, row, replace)
         return child.node
 
@@ -298,7 +293,7 @@ class DirectoryNode:
             target = to.index, to.write_enabler
             await self._server.move(source, target, row, replace)
         except NoSuchChildError as e:
-            raise _no_child(name) from e
+            raise no_child(name) from e
 
     def _sealed(self, name: str, caps: Caps) -> Row:
         name = check_name(name)
@@ -329,33 +324,7 @@ async def make_directory(means: Means, furl: str) -> DirectoryNode:
     return DirectoryNode(cap, means)
 
 
-def _caps_of(node: Any) -> Caps:
-    """Return what to keep of *node*."""
-    strong, weak = node.get_uri(), None
-    if node.kind == "unknown":
-        weak = node.get_immutable_uri()
-    if strong is None and weak is None:
-        raise NotCapableError(
-            "this child can't be put elsewhere: no capability of it is held",
-            why="it is of an unknown kind, seen through a read-only directory",
-        )
-    return strong, weak
-
-
-def _slots_of(child: Child) -> Caps:
-    return _caps_of(child.node)
-
-
 def _batches(children: Children, size: int) -> Iterable[Sequence[tuple[str, Caps]]]:
     left = iter(children.items())
     while batch := [*islice(left, size)]:
         yield batch
-
-
-def _no_child(name: str) -> NoSuchChildError:
-    return NoSuchChildError(f"no child named {shown(name)}")
-
-
-def _in_the_way(name: str, node: Any) -> FileInTheWayError:
-    what = "a file" if node.kind == "file" else "no directory we know"
-    return FileInTheWayError(f"{shown(name)} is {what}: no path leads through it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from allmydata.interfaces import IVirtualDrive
 from allmydata.uri import (
     Cap,
     CHKFileURI,
+    Dir2URI,
     DirnodeURI,
     LiteralFileURI,
     MutableFileURI,
@@ -27,8 +29,11 @@ from allmydata.uri import (
 from allmydata.util.deferreds import Shared, as_deferred
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.names import PRIVATE_ROOT, split_path
-from allmydata.vdrive.dirnode import DirectoryNode, Means, make_directory
+from allmydata.vdrive.children import Children
+from allmydata.vdrive.dir2 import Dir2Node, Metadata, make_immutable, make_mutable
+from allmydata.vdrive.dirnode import DirectoryNode, make_directory
 from allmydata.vdrive.home import HomeServer
+from allmydata.vdrive.means import Means
 from allmydata.vdrive.unknown import UnknownNode
 
 DirCap = DirnodeURI | ReadOnlyDirnodeURI
@@ -42,6 +47,7 @@ class VirtualDrive(Service):
     :param private: where the capabilities of the roots are kept
     :param random: returns that many bytes nobody can foresee
     :param mutables: what finds mutable files; None where there are none
+    :param now: tells the time, in seconds since the epoch
     """
 
     name = "vdrive"
@@ -55,12 +61,15 @@ class VirtualDrive(Service):
         private: Path,
         random: Callable[[int], bytes] = os.urandom,
         mutables: Any = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._mutables = mutables
         self._servers = servers
         self._home = home
         self._downloader = downloader
-        self._means = Means(servers, uploader, self.node_of, random)
+        self._means = Means(
+            servers, uploader, downloader, self.node_of, random, mutables, now
+        )
         self._public_file = private / "global_root.uri"
         self._private_file = private / "my_vdrive.uri"
         self._offers_no_public_root = False
@@ -120,8 +129,27 @@ class VirtualDrive(Service):
             self._making = None
 
     @as_deferred
-    async def create_directory(self) -> DirectoryNode:
-        """Make an empty directory that nothing refers to, on our own vdrive server."""
+    async def create_directory(self, format: str | None = None) -> Any:
+        """Make an empty directory that nothing refers to, on our own vdrive server.
+
+        :param format: ``SDMF`` or ``MDMF``: make one of Tahoe-LAFS, in a file of that kind
+        """
+        if format:
+            return await make_mutable(self._means, format)
+        return await self._create()
+
+    @as_deferred
+    async def create_immutable_directory(
+        self, children: Children, metadata: Metadata | None = None
+    ) -> Dir2Node:
+        """Make a directory that nobody can change, and that nothing refers to.
+
+        :param metadata: what the user says of the children, by name
+        :raises MutableChildError: somebody could change one of the children
+        """
+        return await make_immutable(self._means, children, metadata)
+
+    async def _create(self) -> DirectoryNode:
         return await make_directory(self._means, await self._find_home())
 
     async def _find_home(self) -> str:
@@ -139,7 +167,7 @@ class VirtualDrive(Service):
         return cap
 
     async def _make_private_root(self) -> DirectoryNode:
-        made = await self.create_directory()
+        made = await self._create()
         _keep_root(self._private_file, made.cap)
         return made
 
@@ -177,6 +205,8 @@ class VirtualDrive(Service):
                 return FileNode(cap, self._downloader)
             case DirnodeURI() | ReadOnlyDirnodeURI():
                 return DirectoryNode(cap, self._means)
+            case Dir2URI() if self._mutables or not cap.is_mutable():
+                return Dir2Node(cap, self._means)
             case MutableFileURI() | ReadOnlyMutableFileURI() if self._mutables:
                 return self._mutables.node_for(cap)
         return UnknownNode(cap, readonly_cap)

@@ -9,7 +9,7 @@ Path = tuple[str, ...]
 
 
 async def walk(root: Any) -> AsyncIterator[tuple[Path, Any]]:
-    """Yield each name below *root*, a DirectoryNode, with its path and its node.
+    """Yield each name below *root*, an IDirectoryNode, with its path and its node.
 
     The root comes first, with no names.  A directory comes before what it holds, and what
     it holds comes once, by the first path that led there; other names of it come alone.
@@ -17,15 +17,15 @@ async def walk(root: Any) -> AsyncIterator[tuple[Path, Any]]:
     """
     yield (), root
     todo: list[tuple[Path, Any]] = [((), root)]
-    seen = {_identity(root)}
+    seen = {root.identity}
     while todo:
         path, directory = todo.pop()
         async for page in directory.pages():
             for child in page:
                 node, place = child.node, (*path, child.name)
                 yield place, node
-                if node.kind == "directory" and _identity(node) not in seen:
-                    seen.add(_identity(node))
+                if node.kind == "directory" and node.identity not in seen:
+                    seen.add(node.identity)
                     todo.append((place, node))
 
 
@@ -33,7 +33,3 @@ async def build_manifest(root: Any) -> set[str]:
     """Return the refresh capabilities of *root* and all that can be reached from it."""
     found = {node.get_refresh_capability() async for _, node in walk(root)}
     return {cap for cap in found if cap is not None}
-
-
-def _identity(node: Any) -> tuple[Any, str]:
-    return node.place, node.get_refresh_capability()

@@ -7,13 +7,14 @@ from enum import Enum
 
 from attrs import frozen
 
-from allmydata.errors import NotYetError, UsageError
+from allmydata.errors import UsageError
 from allmydata.web.errors import HTTPError
 from allmydata.web.request import Request
 
 TRUE = ("true", "t", "1", "yes", "on")
 FALSE = ("false", "f", "0", "no", "off")
 FORMATS = ("CHK", "SDMF", "MDMF")
+DIR2 = "dir2"  # the kind of directory that Tahoe-LAFS has
 MAX_HAPPY = 256
 MAX_SECONDS_DIGITS = 9  # some 30 years
 
@@ -62,19 +63,21 @@ def read_upload(request: Request) -> UploadOptions:
     return UploadOptions(_read_happy(request), _read_convergence(request), mutable)
 
 
-def check_directory_format(request: Request) -> None:
-    """Refuse whatever asks for a directory of another kind than there is.
+def read_directory_format(request: Request) -> str | None:
+    """Return in which kind of file a new directory is to lie; None: of our own kind.
+
+    Where a directory is made in another, None means of that one's kind.
 
     :raises UsageError: an argument makes no sense
-    :raises NotYetError: it is a kind that is not offered
     """
-    asked = _read_format(request)
+    asked, kind = _read_format(request), (request.argument("kind") or "").lower()
     if asked == "CHK":
         method = request.method.decode("latin-1")
         where = f"{method} /uri?t={request.argument('t')}"
         raise UsageError(f"format=CHK not currently accepted for {where}")
-    if asked is not None:
-        raise NotYetError("this version has one kind of directory: leave format= out")
+    if kind not in ("", DIR2):
+        raise UsageError(f"Unknown kind of directory: {kind}, I know {DIR2}")
+    return asked or ("SDMF" if kind == DIR2 else None)
 
 
 def read_boolean(request: Request, name: str, default: bool = False) -> bool:

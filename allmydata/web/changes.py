@@ -15,7 +15,6 @@ from allmydata import uri
 from allmydata.errors import (
     ConflictError,
     NoSuchChildError,
-    NotYetError,
     UsageError,
 )
 from allmydata.util.names import check_name
@@ -41,6 +40,7 @@ from allmydata.web.request import Request
 from allmydata.web.uploads import Uploads
 
 MAX_CAP_BODY = 4096  # bytes of a body that is one capability
+MAKES = ("mkdir", "mkdir-with-children", "mkdir-immutable")  # values of t=
 
 Act = Callable[[Request, Found, Form], Awaitable[Reply | None]]
 
@@ -65,6 +65,7 @@ class Changes:
         self._acts: dict[str, Act] = {
             "mkdir": self._post_directory,
             "mkdir-with-children": self._post_directory,
+            "mkdir-immutable": self._post_directory,
             "upload": self._post_file,
             "uri": self._post_link,
             "unlink": self._unlink,
@@ -132,6 +133,7 @@ class Changes:
 
     async def _make(self, request: Request, place: Place) -> Reply:
         """Make a directory if there is none."""
+        format_ = arguments.read_directory_format(request)
         spot = await self._tree.find_spot(place)
         before = await self._tree.look(spot)
         if before is not None and not before.is_directory:
@@ -140,7 +142,7 @@ class Changes:
             node = before.node
         else:
             parent = await self._tree.make_way(spot)
-            node = await self._tree.make_directory(parent, spot.name)
+            node = await self._tree.make_directory(parent, spot.name, format_)
         return Reply(200, node.get_uri().encode(), PLAIN)
 
     # ---- DELETE
@@ -170,12 +172,10 @@ class Changes:
 
     async def _post(self, request: Request, place: Place, form: Form) -> Reply | None:
         kind = request.argument("t") or ""
-        if kind == "mkdir-immutable":
-            raise NotYetError("this version does not have immutable directories")
         try:
             found = await self._tree.find(place)
         except (NoSuchChildError, NoChildrenError):
-            if kind not in ("mkdir", "mkdir-with-children"):
+            if kind not in MAKES:
                 raise
             return await self._post_at(request, place, form)
         if found.is_directory and kind in self._acts:
@@ -213,8 +213,10 @@ class Changes:
         if kind != "mkdir":
             return await self._make_filled(request, spot, form)
         replace = arguments.read_boolean(request, "replace", default=True)
+        format_ = arguments.read_directory_format(request)
         try:
-            made = await spot.parent.make_directory(spot.name, replace=replace)
+            make = spot.parent.make_directory
+            made = await make(spot.name, replace=replace, format=format_)
         except ConflictError as e:
             raise ConflictError(EXISTS) from e
         return Reply(200, made.get_uri().encode(), "text/html")
@@ -222,13 +224,16 @@ class Changes:
     async def _make_filled(self, request: Request, spot: Spot, form: Form) -> Reply:
         """Make a directory that is whole when it gets its name."""
         children = read_children(form.body)
+        format_ = arguments.read_directory_format(request)
         replace = arguments.read_replace(request)
         check_mutable(spot.parent)
         if replace is not Replace.ANYTHING:
             check_replaceable(await self._tree.look(spot), replace)
-        made = await self._tree.make_unlinked()
-        if children:
-            await made.set_children(children)
+        if request.argument("t") == "mkdir-immutable":
+            made = await self._tree.make_immutable(children)
+        else:
+            made = await self._tree.make_unlinked(format_, like=spot.parent)
+            await children.put_into(made)
         await self._tree.link(spot, made.get_uri(), replace)
         return Reply(200, made.get_uri().encode(), "text/html")
 
@@ -260,7 +265,7 @@ class Changes:
         replace = arguments.read_boolean(request, "replace", default=overwrite)
         children = read_children(form.body)
         try:
-            await found.node.set_children(children, replace)
+            await found.node.set_children(children.caps, replace, children.metadata)
         except ConflictError as e:
             raise ConflictError(EXISTS) from e
         return text(200, "Okay so I did it.")

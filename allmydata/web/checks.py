@@ -25,7 +25,7 @@ from allmydata.errors import (
 )
 from allmydata.interfaces import IClient
 from allmydata.web import arguments, checkwords
-from allmydata.web.children import MUTABLE
+from allmydata.web.children import DIR2, MUTABLE
 from allmydata.web.forms import Form
 from allmydata.web.pages import page
 from allmydata.web.paths import Found
@@ -62,13 +62,11 @@ class Checks:
     async def answer(self, request: Request, found: Found, form: Form) -> Reply:
         """Answer ``POST …?t=check``."""
         wish = Wish.read(request)
-        report = None
-        if found.is_directory:
+        cap, report = file_of(found.cap), None
+        if found.is_directory and cap is None:
             await _read(found.node)
         else:
-            cap = found.cap
-            text = cap.to_string() if cap is not None else ""
-            report = await self.look(text, wish)
+            report = await self.look(cap.to_string() if cap is not None else "", wish)
         if wish.repair and report is not None:
             if isinstance(report.error, NotEnoughSharesError):
                 raise report.error
@@ -93,9 +91,10 @@ class Checks:
 
         :param node: of a directory; None for a file
         """
-        if node is None and isinstance(cap, MUTABLE | CHK):
+        file = file_of(cap)
+        if isinstance(file, MUTABLE | CHK):
             try:
-                return _told(await self.look(cap.to_string(), wish), wish)
+                return _told(await self.look(file.to_string(), wish), wish)
             except NotCapableError:  # a mutable file is mended by who can write it
                 return checkwords.not_repaired()
         if wish.repair:
@@ -119,6 +118,16 @@ class Checks:
             return self._client.getService(name)
         except KeyError as e:
             raise NodeNotReadyError("this node can't check files") from e
+
+
+def file_of(cap: uri.Cap | None) -> uri.Cap | None:
+    """Return the capability of what has shares: of a file, or of that a directory is in.
+
+    None for a directory that lies on a vdrive server.
+    """
+    if isinstance(cap, DIR2):
+        return cap.file
+    return None if isinstance(cap, uri.Directory) else cap
 
 
 async def _read(node: Any) -> None:

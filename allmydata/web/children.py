@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from attrs import field, frozen
 
 from allmydata import uri
 from allmydata.crypto.hashutil import storage_index_hash
@@ -27,6 +29,7 @@ from allmydata.web.errors import HTTPError
 IMMUTABLE = uri.CHKFileURI | uri.CHKFileVerifierURI | uri.LiteralFileURI
 MUTABLE = uri.MutableFileURI | uri.ReadOnlyMutableFileURI | uri.MutableFileVerifierURI
 VERIFIERS = uri.CHKFileVerifierURI | uri.MutableFileVerifierURI
+DIR2 = uri.Dir2URI | uri.Dir2VerifierURI
 Facts = list[Any]  # kind and properties
 Caps = str | tuple[str | None, str | None]  # one, or one to write and one to read
 
@@ -49,8 +52,8 @@ def facts_of(cap: uri.Cap | None, readonly: uri.Cap | None, metadata: Any = None
     :param metadata: of the link that led to it; None where none did
     """
     facts: dict[str, Any] = {}
-    if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
-        kind, facts["mutable"] = "dirnode", True
+    if isinstance(cap, uri.Directory):
+        kind, facts["mutable"] = "dirnode", cap.is_mutable()
     elif isinstance(cap, MUTABLE):
         kind = "filenode"
         facts |= {"mutable": True, "format": cap.format}
@@ -63,18 +66,17 @@ def facts_of(cap: uri.Cap | None, readonly: uri.Cap | None, metadata: Any = None
         facts["metadata"] = metadata
     if cap is not None and cap != readonly:
         facts["rw_uri"] = cap.to_string()
-    if readonly is not None and not isinstance(cap, VERIFIERS):
+    if readonly is not None and not isinstance(cap, VERIFIERS | uri.Dir2VerifierURI):
         facts["ro_uri"] = readonly.to_string()
-    if isinstance(cap, MUTABLE | uri.CHKFileURI | uri.CHKFileVerifierURI):
-        facts["verify_uri"] = cap.get_verify_cap().to_string()
+    if isinstance(cap, MUTABLE | DIR2 | uri.CHKFileURI | uri.CHKFileVerifierURI):
+        verify_cap = cap.get_verify_cap()
+        facts |= {"verify_uri": verify_cap.to_string()} if verify_cap else {}
     return [kind, facts]
 
 
 def facts_of_child(child: Any) -> Facts:
     """Return what is told of a child that a directory node listed."""
-    metadata = {
-        "tahoe": {"linkcrtime": float(child.created), "linkmotime": float(child.changed)}
-    }
+    metadata = child.metadata
     write, read = child.texts
     found = None if write else _CHK.fullmatch(read)
     if found:
@@ -103,7 +105,23 @@ def as_members(page: Iterable[Any]) -> str:
 # ---- taken -----------------------------------------------------------------------------
 
 
-def read_children(body: bytes) -> dict[str, Caps]:
+@frozen
+class Children:
+    """What is to be put under which name.
+
+    :param metadata: what is said of them; not of all
+    """
+
+    caps: Mapping[str, Caps] = field(repr=False)
+    metadata: Mapping[str, Mapping[str, Any]]
+
+    async def put_into(self, node: Any) -> None:
+        """Put them in place, if there are any."""
+        if self.caps:
+            await node.set_children(self.caps, True, self.metadata)
+
+
+def read_children(body: bytes) -> Children:
     """Return what is to be put under which name; an empty body is no children.
 
     :raises UsageError: it is not the JSON that it should be
@@ -117,12 +135,15 @@ def read_children(body: bytes) -> dict[str, Caps]:
     if not isinstance(children, dict):
         raise UsageError("the children must be a JSON object")
     found: dict[str, Caps] = {}
+    said: dict[str, dict[str, Any]] = {}
     for name, value in children.items():
         name = check_name(name)
         if name in found:
             raise BadNameError(f"the name {shown(name)} is there twice")
         found[name] = _read_child(name, value)
-    return found
+        if isinstance(value[1].get("metadata"), dict):
+            said[name] = value[1]["metadata"]
+    return Children(found, said)
 
 
 def _read_child(name: str, value: Any) -> Caps:

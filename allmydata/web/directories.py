@@ -48,9 +48,7 @@ async def get_directory(request: Request, found: Found) -> Reply | None:
 
 
 def _as_json(found: Found) -> View:
-    facts: dict[str, Any] = {"mutable": True, "ro_uri": found.node.get_immutable_uri()}
-    if found.node.is_mutable():
-        facts["rw_uri"] = found.node.get_uri()
+    _, facts = children.facts_of(found.cap, found.cap and found.cap.get_readonly())
     head = json.dumps(["dirnode", facts])[: -len("}]")]
     return View(
         f'{head}, "children": {{\n'.encode(),

@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 
 from allmydata.errors import (
     GridError,
+    MutableChildError,
     NoSharesError,
     NotEnoughServersError,
     NotEnoughSharesError,
@@ -41,6 +42,7 @@ NAMES: dict[type[GridError], str] = {  # what programs made for Tahoe-LAFS look 
     NoSharesError: "NoSharesError",
     NotEnoughSharesError: "NotEnoughSharesError",
     NotMutableError: "NotWriteableError",
+    MutableChildError: "MustBeDeepImmutableError",
     NotEnoughServersError: "allmydata.interfaces.UploadUnhappinessError",
 }
 

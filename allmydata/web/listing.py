@@ -52,7 +52,7 @@ class Entry:
     icon: str
     href: str
     size: int | None
-    changed: float
+    changed: float | None  # seconds since the epoch, where the folder says
     age: str
 
 
@@ -154,7 +154,8 @@ def preview_of(content_type: str) -> str:
 def entry_of(folder: Folder, child: Any) -> Entry:
     """Return what is told of a child of *folder*."""
     word, facts = facts_of_child(child)
-    kind, where, age = _WORDS[word], quoted(child.name), time.time() - child.changed
+    kind, where, changed = _WORDS[word], quoted(child.name), child.changed
+    age = None if changed is None else time.time() - changed
     return Entry(
         child.name,
         batch_label(child.name) if folder.is_trash else shown(child.name),
@@ -162,8 +163,8 @@ def entry_of(folder: Folder, child: Any) -> Entry:
         _icon(kind, child.name),
         f"{folder.path}/{where}/" if kind == "folder" else f"?t=details&name={where}",
         facts.get("size"),
-        child.changed,
-        ago(age) if age < 86400 else date(child.changed),
+        changed,
+        "" if age is None else ago(age) if age < 86400 else date(changed),
     )
 
 
@@ -174,7 +175,8 @@ def _icon(kind: str, name: str) -> str:
 def is_folder(child: Any) -> bool:
     """Tell whether a child that a directory listed is a directory."""
     write, read = child.texts
-    return (write or read or "").startswith("URI:DIR")
+    kind = (write or read or "")[: len("URI:DIR2-CHK-Verifier:")]
+    return kind.startswith("URI:DIR") and "-Verifier:" not in kind
 
 
 def _summary(children: Sequence[Any]) -> str:

@@ -38,7 +38,8 @@ class Row:
     """What one server has to do with a transfer.
 
     :param state: ``asked``, ``active``, ``stand-in`` (active in place of another),
-        ``late`` (active, though it was replaced), ``silent``, ``replaced`` or ``failed``
+        ``late`` (active, though it was replaced, or not waited for), ``silent``,
+        ``replaced`` or ``failed``
     :param path: an SVG path of the cells that are filled, each one unit wide
     """
 
@@ -173,6 +174,8 @@ def _standing(told: Told, server: Told, replaces: str) -> tuple[str, str]:
         return (
             ("stand-in", f"{words} in place of {replaces}") if replaces else (state, words)
         )
+    if state == "late":
+        return state, "late: not waited for"
     return state, f"failed: {server['why']}" if server["why"] else state
 
 
@@ -214,6 +217,6 @@ def rate(told: Told) -> str:
 def trouble(told: Told) -> str:
     """Return how many servers were no help."""
     states = [one["state"] for one in told["servers"]]
-    kinds = ("silent", "replaced", "failed")
+    kinds = ("silent", "late", "replaced", "failed")
     found = [f"{states.count(kind)} {kind}" for kind in kinds if kind in states]
     return ", ".join(found)

@@ -29,6 +29,7 @@ from allmydata.errors import (
 from allmydata.interfaces import IClient
 from allmydata.util.names import check_name, shown
 from allmydata.web.arguments import Replace
+from allmydata.web.children import Children
 from allmydata.web.errors import HTTPError
 
 Mutable = uri.MutableFileURI | uri.ReadOnlyMutableFileURI
@@ -180,7 +181,7 @@ class Tree:
             child = await found.node.get_child(name)
         except NoSuchChildError as e:
             raise no_such_child(name) from e
-        is_directory = isinstance(child.cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI)
+        is_directory = isinstance(child.cap, uri.Directory)
         node = child.node if is_directory else None
         return Found(child.cap, node, found.node, child)
 
@@ -192,9 +193,20 @@ class Tree:
             return None
         return cap if isinstance(cap, Mutable) else None
 
-    async def make_unlinked(self) -> Any:
-        """Return the node of a new directory that has no name yet."""
-        return await self._drive().create_directory()
+    async def make_unlinked(self, format_: str | None = None, like: Any = None) -> Any:
+        """Return the node of a new directory that has no name yet.
+
+        :param format_: ``SDMF`` or ``MDMF``: one of Tahoe-LAFS, in a file of that kind
+        :param like: node of a directory of the kind that is made else; None: our own
+        """
+        if like is not None:
+            return await like.make_sibling(format_)
+        return await self._drive().create_directory(format_)
+
+    async def make_immutable(self, children: Children) -> Any:
+        """Return the node of a new directory that nobody can change."""
+        make = self._drive().create_immutable_directory
+        return await make(children.caps, children.metadata)
 
     async def _root(self, text: str) -> Found:
         if text == PRIVATE:
@@ -207,7 +219,7 @@ class Tree:
             cap = uri.from_string(text)
         except BadCapError as e:
             return Found(uri.UnknownURI(text), fault=e.message)
-        if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
+        if isinstance(cap, uri.Directory):
             return Found(cap, await self._drive().get_node(text))
         return Found(cap)
 
@@ -276,13 +288,16 @@ class Tree:
             node = await self.make_directory(node, name)
         return node
 
-    async def make_directory(self, parent: Any, name: str) -> Any:
+    async def make_directory(
+        self, parent: Any, name: str, format_: str | None = None
+    ) -> Any:
         """Return the directory *name* in *parent*, made if it is not there.
 
+        :param format_: as of :meth:`make_unlinked`; None: of the kind that *parent* is
         :raises ConflictError: something else is there
         """
         try:
-            return await parent.make_directory(name, replace=False)
+            return await parent.make_directory(name, replace=False, format=format_)
         except ConflictError:
             # somebody else may have made it meanwhile
             found = await self.look(Spot(parent, (), name))

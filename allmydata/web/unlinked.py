@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode, urljoin
 from attrs import evolve
 
 from allmydata import uri
-from allmydata.errors import BadCapError, NotYetError
+from allmydata.errors import BadCapError
 from allmydata.web import arguments
 from allmydata.web.changes import redirect
 from allmydata.web.children import read_children
@@ -79,10 +79,8 @@ class Unlinked:
         )
         try:
             match request.argument("t") or "":
-                case "mkdir" | "mkdir-with-children":
+                case "mkdir" | "mkdir-with-children" | "mkdir-immutable":
                     return await self._make(request, form)
-                case "mkdir-immutable":
-                    raise NotYetError("this version does not have immutable directories")
                 case "" | "upload":
                     return await self._store(request, form)
             raise HTTPError(400, _MAKES)
@@ -90,13 +88,14 @@ class Unlinked:
             form.close()
 
     async def _make(self, request: Request, form: Form) -> Reply:
-        arguments.check_directory_format(request)
+        format_, kind = arguments.read_directory_format(request), request.argument("t")
         when_done = arguments.read_when_done(request)
-        is_filled = request.argument("t") == "mkdir-with-children"
-        children = read_children(form.body) if is_filled else {}
-        node: Any = await self._tree.make_unlinked()
-        if children:
-            await node.set_children(children)
+        children = read_children(b"" if kind == "mkdir" else form.body)
+        if kind == "mkdir-immutable":
+            node: Any = await self._tree.make_immutable(children)
+        else:
+            node = await self._tree.make_unlinked(format_)
+            await children.put_into(node)
         cap: str = node.get_uri()
         reply = Reply(200, cap.encode(), "text/html")
         if arguments.read_boolean(request, "redirect_to_result"):

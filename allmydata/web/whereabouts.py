@@ -57,6 +57,8 @@ async def look(client: Any, cap: uri.Cap | None) -> Whereabouts:
     """Ask the servers who holds shares of a file, unless there is no need to ask."""
     if isinstance(cap, uri.LiteralFileURI):
         return Whereabouts([LITERAL])
+    if isinstance(cap, uri.Dir2URI):  # a file as well
+        return await look(client, cap.file)
     if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
         return Whereabouts([FOLDER])
     if not isinstance(cap, uri.CHKFileURI | uri.CHKFileVerifierURI):

@@ -21,6 +21,7 @@ BENCHMARKS = {
     "start": ["start.py"],
     "small": ["small.py"],
     "memory": ["memory.py"],
+    "frozen": ["frozen.py"],
     "check": ["check.py"],
     "leases": ["leases.py"],
     "tables": ["tables.py"],

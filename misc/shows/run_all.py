@@ -26,6 +26,8 @@ SHOWS = {
     "wheel": ["wheel.py"],
     "vdrive-interfaces": ["vdrive_interfaces.py"],
     "sixteen-writers": ["sixteen_writers.py"],
+    "mutable-race": ["mutable_race.py"],
+    "mutable-race-mdmf": "mutable_race.py --format MDMF --rounds 100".split(),
     "vdrive-kill9": ["vdrive_kill9.py"],
     "vdrive-backup": ["vdrive_backup.py"],
     "cp-tree": ["cp_tree.py"],
@@ -38,6 +40,7 @@ SHOWS = {
     "rot": ["rot.py"],
     "subsets": ["subsets.py"],
     "expiry": ["expiry.py"],
+    "hostile-servers": ["hostile_servers.py"],
     "web-safety": ["web_safety.py"],
     "web-hostile": ["web_hostile.py"],
 }

@@ -68,7 +68,7 @@ def test_an_upload_shows_the_server_that_froze(page, demo, freeze, line):
     assert line.getresponse().read().startswith(b"URI:CHK:")
     for number in (1, 2, 3, 5):
         expect(row(picture, number)).to_contain_text("took its share")
-    assert row(picture, FROZEN).get_attribute("class") in ("silent", "failed", "replaced")
+    assert row(picture, FROZEN).get_attribute("class") in ("late", "failed")
     cells = [len(filled(row(picture, number))) for number in range(1, 6)]
     assert cells[FROZEN - 1] < cells[0] == cells[1] == cells[2] == cells[4]
     ended = page.locator("#lines tr").first

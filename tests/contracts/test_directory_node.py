@@ -1,4 +1,7 @@
-"""What IVirtualDrive and IDirectoryNode promise, near by and over real Tubs."""
+"""What IVirtualDrive and IDirectoryNode promise, near by and over real Tubs.
+
+And for directories of Tahoe-LAFS, which lie in files on a grid.
+"""
 
 import pytest
 from pytest_twisted import blockon, ensureDeferred
@@ -17,7 +20,8 @@ from allmydata.interfaces import IDirectoryNode, IFileNode, IVirtualDrive
 from allmydata.streams.uploadable import Data
 from allmydata.uri import from_string
 from allmydata.util.deferreds import gather, start
-from tests.support.drive import DriveBench
+from tests.support.drive import Dir2Drive, DriveBench
+from tests.support.grid import LocalGrid
 
 LIT = "URI:LIT:nbuq"
 CHK = "URI:CHK:" + "a" * 26 + ":" + "a" * 52 + ":3:10:5000"
@@ -37,17 +41,29 @@ ODD = [
 BAD = ["", ".", "..", "a/b", "a\0", "x" * 256, "\udce4"]
 
 
-@pytest.fixture(params=["near", "far"])
-def bench(request, tmp_path):
-    bench = DriveBench(tmp_path, far=request.param == "far")
-    blockon(start(bench.serve()))
-    yield bench
-    blockon(start(bench.stop()))
+@pytest.fixture(params=["near", "far", "SDMF", "MDMF"])
+def kind(request):
+    return request.param
 
 
 @pytest.fixture
-def drive(bench):
-    return bench.drive(bench.servers[0])
+def bench(kind, tmp_path):
+    grid = None
+    if kind.endswith("DMF"):
+        grid = LocalGrid(tmp_path / "grid", 3, (1, 2, 3))
+        blockon(start(grid.start()))
+    bench = DriveBench(tmp_path, far=kind == "far", grid=grid)
+    blockon(start(bench.serve()))
+    yield bench
+    blockon(start(bench.stop()))
+    if grid is not None:
+        blockon(start(grid.stop()))
+
+
+@pytest.fixture
+def drive(bench, kind):
+    drive = bench.drive(bench.servers[0])
+    return Dir2Drive(drive, kind) if bench.grid else drive
 
 
 async def read_only(drive, node):
@@ -156,15 +172,17 @@ async def test_a_directory_without_a_name_can_be_made(drive):
 
 
 @ensureDeferred
-async def test_a_node_tells_what_it_may_do(drive):
+async def test_a_node_tells_what_it_may_do(bench, drive, kind):
     node = await drive.create_directory()
     weak = await read_only(drive, node)
     assert node.is_mutable() and not weak.is_mutable()
-    assert node.get_uri().startswith("URI:DIR:")
-    assert node.get_immutable_uri().startswith("URI:DIR-RO:")
+    prefix = {"SDMF": "URI:DIR2", "MDMF": "URI:DIR2-MDMF"}.get(kind, "URI:DIR")
+    assert node.get_uri().startswith(f"{prefix}:")
+    assert node.get_immutable_uri().startswith(f"{prefix}-RO:")
     assert weak.get_uri() == weak.get_immutable_uri() == node.get_immutable_uri()
     assert node.get_refresh_capability() == weak.get_refresh_capability()
-    assert node.get_refresh_capability().startswith("DIR-REFRESH:")
+    refresh = prefix + "-Verifier:" if bench.grid else "DIR-REFRESH:"
+    assert node.get_refresh_capability().startswith(refresh)
 
 
 @ensureDeferred

@@ -52,7 +52,8 @@ async def test_changes_of_many_writers_all_come_to_be(grid):
 
     async def write(writer, number):
         for turn in range(5):
-            await writer.modify(lambda old: old + b"%d.%d " % (number, turn))
+            word = b"%d.%d " % (number, turn)
+            await writer.modify(lambda old, word=word: old + word)
 
     outcomes = await settle(write(one, i) for i, one in enumerate(writers))
     assert not any(isinstance(one, Failure) for one in outcomes)

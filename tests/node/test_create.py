@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import socket
 import stat
 
 import pytest
@@ -7,6 +9,8 @@ import yaml
 from attrs import evolve
 
 from allmydata.errors import ConflictError, UsageError
+from allmydata.node import create as create_module
+from allmydata.node import ports
 from allmydata.node.config import read
 from allmydata.node.create import WEB_PORT, Answers, create
 
@@ -97,7 +101,6 @@ def test_a_node_that_answers_nothing_listens_where_it_can(tmp_path):
 
 def test_web_ports(tmp_path):
     for name, given, wanted in (
-        ("a", None, WEB_PORT),
         ("b", "none", None),
         ("c", "3457", "tcp:3457"),
     ):
@@ -105,6 +108,18 @@ def test_web_ports(tmp_path):
         assert read(tmp_path / name).web_port == wanted
     create(tmp_path / "i", INTRODUCER)
     assert read(tmp_path / "i").web_port is None
+
+
+def test_a_gateway_listens_elsewhere_where_somebody_is_at_its_port(tmp_path, monkeypatch):
+    with socket.create_server((ports.LOOPBACK, 0)) as server:
+        number = server.getsockname()[1]
+        monkeypatch.setattr(create_module, "_WEB", number)
+        create(tmp_path / "beside", CLIENT)
+    web = read(tmp_path / "beside").web_port
+    assert re.fullmatch(r"tcp:\d+:interface=127\.0\.0\.1", web)
+    assert f":{number}:" not in web
+    create(tmp_path / "alone", CLIENT)
+    assert read(tmp_path / "alone").web_port == WEB_PORT.replace("3456", str(number))
 
 
 def test_the_same_answers_change_nothing(tmp_path):
@@ -148,11 +163,12 @@ def test_a_file_in_the_way_is_refused(tmp_path):
 
 
 def test_a_directory_left_half_made_is_made_whole(tmp_path):
-    create(tmp_path, STORAGE)
+    answers = evolve(STORAGE, webport="3457")
+    create(tmp_path, answers)
     whole = everything(tmp_path)
     (tmp_path / "tahoe.cfg").unlink()
     (tmp_path / "tahoe-client.tac").unlink()
-    assert create(tmp_path, STORAGE)
+    assert create(tmp_path, answers)
     assert everything(tmp_path) == whole
 
 

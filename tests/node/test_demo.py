@@ -119,16 +119,6 @@ def test_a_demo_without_its_answers_is_not_guessed_at(tmp_path):
         plan.plan_for(tmp_path, None, None)
 
 
-def test_ports_are_different_and_not_for_outgoing_connections(tmp_path, monkeypatch):
-    (tmp_path / "range").write_text("20000\t30000\n")
-    monkeypatch.setattr(plan, "_PORT_RANGE", tmp_path / "range")
-    ports = plan.free_ports(20)
-    assert len(set(ports)) == 20
-    assert all(10_000 <= port < 20_000 for port in ports)
-    monkeypatch.setattr(plan, "_PORT_RANGE", tmp_path / "none")
-    assert plan.free_ports(1)[0] < 32768
-
-
 # ---- finding a demo
 
 

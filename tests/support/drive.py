@@ -16,6 +16,7 @@ from allmydata.util import base32
 from allmydata.vdrive.drive import VirtualDrive
 from allmydata.vdrive.home import HomeServer
 from tests.support.fake_client import FakeDownloader, FakeUploader
+from tests.support.grid import LocalGrid
 from tests.support.local_reference import Line, LocalReference
 
 ANY = "tcp:0:interface=127.0.0.1"
@@ -93,9 +94,13 @@ class DriveBench:
     """Makes servers and drives below *base*, and stops them all.
 
     :param far: over real Tubs
+    :param grid: where files lie, in which directories of Tahoe-LAFS are
     """
 
-    def __init__(self, base: Path, *, far: bool = False) -> None:
+    def __init__(
+        self, base: Path, *, far: bool = False, grid: LocalGrid | None = None
+    ) -> None:
+        self.grid = grid
         self.base = base
         self.is_far = far
         self.clock = Clock()  # of the drives near by: time passes when a test says so
@@ -142,9 +147,11 @@ class DriveBench:
         if self.is_far:
             connect, clock = self._make_tub().connect, reactor
         servers = VdriveServers(connect, home.find_again, clock)
-        drive = VirtualDrive(
-            servers, home, self.uploader, self.downloader, private, **options
-        )
+        files = self.uploader, self.downloader
+        if self.grid is not None:
+            files = self.grid.uploader, self.grid.downloader
+            options.setdefault("mutables", self.grid.client())
+        drive = VirtualDrive(servers, home, *files, private, **options)
         drive.startService()
         self.drives.append(drive)
         return drive
@@ -168,6 +175,20 @@ class DriveBench:
         for served in self.servers:
             if served.server.running:
                 await served.server.stopService()
+
+
+class Dir2Drive:
+    """A drive whose new directories are those of Tahoe-LAFS; else it is that drive."""
+
+    def __init__(self, drive: VirtualDrive, format_: str) -> None:
+        self._drive = drive
+        self._format = format_
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._drive, name)
+
+    def create_directory(self) -> Any:
+        return self._drive.create_directory(self._format)
 
 
 class _Nowhere:

@@ -15,6 +15,7 @@ from allmydata.errors import (
     NoSuchChildError,
     NotFoundError,
     NotMutableError,
+    NotYetError,
 )
 from allmydata.interfaces import IVirtualDrive
 from allmydata.uri import (
@@ -59,6 +60,10 @@ class FakeChild:
     @property
     def readonly_cap(self) -> Any:
         return from_string(self.texts[1]) if self.texts[1] else None
+
+    @property
+    def metadata(self) -> Any:
+        return {"tahoe": {"linkcrtime": self.created, "linkmotime": self.changed}}
 
     @property
     def node(self) -> Any:
@@ -131,7 +136,9 @@ class FakeDirectory:
         self._rows[name] = FakeChild(name, created, now, texts, self.drive)
 
     @as_deferred
-    async def set_children(self, children: Any, replace: bool = True) -> None:
+    async def set_children(
+        self, children: Any, replace: bool = True, metadata: Any = None
+    ) -> None:
         found = {check_name(name): slots(caps) for name, caps in children.items()}
         self._check()
         await self.drive.ask("set")
@@ -154,10 +161,16 @@ class FakeDirectory:
             raise NoSuchChildError(f"no child named {name!r}")
 
     @as_deferred
-    async def make_directory(self, name: str, replace: bool = True) -> FakeDirectory:
+    async def make_sibling(self, format: str | None = None) -> FakeDirectory:
+        return await self.drive.create_directory(format)
+
+    @as_deferred
+    async def make_directory(
+        self, name: str, replace: bool = True, format: str | None = None
+    ) -> FakeDirectory:
         check_name(name)
         self._check()
-        made = await self.drive.create_directory()
+        made = await self.drive.create_directory(format)
         await self.set_uri(name, made.get_uri(), replace)
         return made
 
@@ -205,7 +218,9 @@ class FakeDrive:
             raise self.error
 
     @as_deferred
-    async def create_directory(self) -> FakeDirectory:
+    async def create_directory(self, format: str | None = None) -> FakeDirectory:
+        if format is not None:
+            raise NotYetError("only directories of our own kind are made here")
         await self.ask("create")
         cap = DirnodeURI(FURL, os.urandom(16))
         self.tables[cap.get_readonly().to_string()] = {}

@@ -122,7 +122,7 @@ async def test_nothing_changes_through_a_read_only_cap(grid, url, form):
         ("POST", (), "t=bogus", 400, "POST to a directory with bad t=bogus"),
         ("POST", ("f",), "t=bogus", 400, "POST to file: bad t=bogus"),
         ("POST", ("f",), "t=stream-manifest", 400, "POST to file: bad t=stream-manifest"),
-        ("POST", (), "t=mkdir-immutable", 501, "this version does not have immutable"),
+        ("POST", (), "t=mkdir-immutable", 400, "mkdir-immutable requires a name"),
         ("POST", ("nope",), "t=unlink&name=x", 404, "No such child: nope"),
         ("PUT", ("nope",), "t=bogus", 404, "No such child: nope"),
         ("PUT", ("f",), "t=bogus", 400, "PUT to a file: bad t=bogus"),

@@ -392,7 +392,6 @@ async def test_uri_equals_redirects_to_the_cap(gateway):
     [
         ("POST", "/uri?t=upload", 400),
         ("POST", "/uri", 400),
-        ("POST", "/uri?t=mkdir-immutable", 501),
         ("POST", "/uri?t=bogus", 400),
         ("DELETE", "/uri", 405),
         ("BREW", "/uri", 501),

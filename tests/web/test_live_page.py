@@ -74,6 +74,7 @@ def test_a_server_that_answers_after_all_is_called_late():
         (server("s", "asked", cells="00"), ("asked", "asked")),
         (server("s", "active", cells="00"), ("asked", "at hand")),
         (server("s", "silent", cells="00"), ("silent", "silent")),
+        (server("s", "late", cells="10"), ("late", "late: not waited for")),
         (server("s", "failed", why="it went"), ("failed", "failed: it went")),
         (server("s", "failed"), ("failed", "failed")),
     ],

@@ -49,8 +49,8 @@ async def test_mkdir_sends_on_where_it_is_asked_to(grid, url):
             "format=CHK not currently accepted for POST /uri?t=mkdir",
         ),
         ("t=mkdir&format=bogus", 400, "Unknown format: bogus, I know CHK, SDMF, MDMF"),
-        ("t=mkdir&format=SDMF", 501, "this version has one kind of directory"),
-        ("t=mkdir-immutable", 501, "this version does not have immutable directories"),
+        ("t=mkdir&format=SDMF", 501, "only directories of our own kind are made here"),
+        ("t=mkdir&kind=dir3", 400, "Unknown kind of directory: dir3, I know dir2"),
         (
             "t=bogus",
             400,

@@ -109,6 +109,11 @@ class Gateway(NodeHTTP):
             self.set_children(cap, dict(parts[start : start + MAX_CHILDREN]))
         return cap
 
+    def make_immutable(self, links: Links) -> str:
+        """Make a directory of Tahoe-LAFS that nobody can change; return its capability."""
+        made = self.ask("POST", "/uri?t=mkdir-immutable", json.dumps(links).encode())
+        return made.decode("ascii", "replace").strip()
+
     # ---- asking --------------------------------------------------------------------------
 
     def ask(self, method: str, path: str, body: bytes = b"") -> bytes:

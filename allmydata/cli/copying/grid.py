@@ -57,7 +57,7 @@ def of_cap(cap: str, label: str) -> GridSource:
     :raises NotCapableError: it does not hold the right to read
     """
     match parse(cap):
-        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI():
+        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI() | uri.Dir2URI():
             return GridDirectory(label, cap, _identity(cap))
         case uri.CHKFileURI() | uri.LiteralFileURI() as found:
             return GridFile(label, "filenode", {"ro_uri": cap}, found.get_size())
@@ -74,7 +74,7 @@ def read_only(cap: str) -> str:
     :raises BadCapError: *cap* is none of a directory
     """
     match parse(cap):
-        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI() as found:
+        case uri.DirnodeURI() | uri.ReadOnlyDirnodeURI() | uri.Dir2URI() as found:
             return found.get_readonly().to_string()
     raise BadCapError("this is no capability of a directory")
 

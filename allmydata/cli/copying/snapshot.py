@@ -68,6 +68,7 @@ class Snapshot:
 
     :param dry: nothing is stored, only counted
     :param look_inside: files are read even if their times say that they have not changed
+    :param in_files: directories are those of Tahoe-LAFS, in files that nobody can change
     """
 
     _crew: Crew
@@ -78,6 +79,7 @@ class Snapshot:
     _exclusions: Exclusions = field(factory=Exclusions)
     dry: bool = False
     look_inside: bool = False
+    in_files: bool = False
     counts: Counts = field(init=False, factory=Counts)
     _top: str | None = field(init=False, default=None)
     _committed: float = field(init=False, factory=time.monotonic)
@@ -155,7 +157,7 @@ class Snapshot:
         if folder.waiting:
             return
         known = self._db.directory(folder.children)
-        if known:
+        if known and known.startswith("URI:DIR2") == self.in_files:
             self.counts.directories_reused += 1
             self._have(folder, known)
         elif self.dry:
@@ -172,6 +174,8 @@ class Snapshot:
         links: Links = {
             name: (kind, {"ro_uri": cap}) for name, (kind, cap) in folder.children.items()
         }
+        if self.in_files:
+            return self._gateway.make_immutable(links)
         # the right to change it is not kept, so that nobody can change the snapshot
         return read_only(self._gateway.make_filled(links))
 

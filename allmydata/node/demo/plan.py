@@ -9,8 +9,6 @@ folder that is kept has the same ones next time, and its nodes can be run one by
 from __future__ import annotations
 
 import json
-import random
-import socket
 from pathlib import Path
 
 from attrs import frozen
@@ -18,14 +16,13 @@ from attrs import frozen
 from allmydata.errors import ConfigError, ConflictError, UsageError
 from allmydata.node.config import CFG
 from allmydata.node.create import CREATED, Answers, create
+from allmydata.node.ports import LOOPBACK, free_ports
 
 DEFAULT_SERVERS = 5
 MOST_SERVERS = 50  # each connects to each other: more take very long to meet
 MOST_SHARES = 256
-HOST = "127.0.0.1"
+HOST = LOOPBACK
 INTRODUCER, CLIENT = "introducer", "client"
-FIRST_PORT = 10_000
-_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 @frozen
@@ -226,42 +223,3 @@ def _answers_of(directory: Path) -> Answers | None:
         return Answers(**json.loads((directory / "private" / CREATED).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-
-
-# ---- ports -----------------------------------------------------------------------------
-
-
-def free_ports(count: int) -> list[int]:
-    """Return numbers of TCP ports of the loopback interface that nobody uses now.
-
-    They are not of those that the system gives to outgoing connections: such a port could
-    be gone when its node wants it back, and who keeps trying to reach a dead node there
-    may be connected to itself.
-    """
-    below = _first_outgoing_port()
-    candidates = random.sample(range(FIRST_PORT, below), k=below - FIRST_PORT)
-    found: list[int] = []
-    for number in candidates:
-        if len(found) == count:
-            break
-        if _is_free(number):
-            found.append(number)
-    return found
-
-
-def _first_outgoing_port() -> int:
-    try:
-        first = int(_PORT_RANGE.read_text().split()[0])
-    except (OSError, ValueError, IndexError):
-        first = 0
-    return first if first > FIRST_PORT + 1000 else 32768
-
-
-def _is_free(number: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, number))
-        except OSError:
-            return False
-    return True

@@ -76,6 +76,7 @@
       const left = others.find((one) => one.replaced_by !== null && server.shares.includes(one.replaced_by));
       return left ? ["stand-in", words + " in place of " + left.name] : [state, words];
     }
+    if (state === "late") return [state, "late: not waited for"];
     return [state, server.why ? "failed: " + server.why : state];
   }
 
@@ -101,7 +102,7 @@
   }
 
   function trouble(told) {
-    const found = ["silent", "replaced", "failed"].map((state) => [told.servers.filter((one) => one.state === state).length, state]);
+    const found = ["silent", "late", "replaced", "failed"].map((state) => [told.servers.filter((one) => one.state === state).length, state]);
     return found.filter(([number]) => number).map((pair) => pair.join(" ")).join(", ");
   }
 
