@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 import allmydata
 from allmydata.crypto.keys import LeaseSecrets
+from allmydata.doors.blobs.service import Blobs
 from allmydata.errors import ConfigError, NotFoundError
 from allmydata.grid.broker import ConnectHttps, StorageBroker
 from allmydata.grid.uptime import Uptime
@@ -37,6 +38,7 @@ from allmydata.node.announce import Announcer, static_servers
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.control import ControlPort
+from allmydata.node.doors import HIVE, hive_token_file, make_hive_site
 from allmydata.node.https import HttpsConnector, offer_storage
 from allmydata.node.keeping import make_keeping
 from allmydata.node.lag import ReactorLag
@@ -219,12 +221,14 @@ class Client(Node):
         )
         self._uptime = keeping.uptime
         parts = (uploader, downloader, mutables, MutableChecker(mutables), checker)
-        for part in (*parts, repairer, drive, *keeping.services):
+        blobs = Blobs(drive, uploader, downloader, threads, self.private, clock)
+        for part in (*parts, repairer, drive, blobs, *keeping.services):
             self.add(part)
         control = ControlPort(self, self.clock)
         self.add(control)
         await control.open(self.private / "control.furl")
         await self._start_web()
+        await self._start_hive(blobs)
 
     async def stop_parts(self) -> None:
         """End the threads."""
@@ -328,6 +332,20 @@ class Client(Node):
             self.keep("node.url", port.url)
 
 
+    async def _start_hive(self, blobs: Blobs) -> None:
+        if not self.config.hive_enabled:
+            (self.basedir / "hive.url").unlink(missing_ok=True)
+            return
+        wants_token = self.config.hive_auth == "token"
+        token = read_token(hive_token_file(self.private)) if wants_token else None
+        site = make_hive_site(self.config, blobs, token)
+        port = await open_web(self.config.hive_port, site, self.clock, "the hive's port")
+        port.name = HIVE
+        self.add(port)
+        if port.url:
+            self.keep("hive.url", port.url)
+
+
 @serves(RIClient)
 class PeerFace(Referenceable):
     """This node, as its peers see it."""
@@ -394,7 +412,9 @@ class WebPort(Service):
         return self._port.stopListening()
 
 
-async def open_web(endpoint: str, site: Any, clock: Any) -> WebPort:
+async def open_web(
+    endpoint: str, site: Any, clock: Any, what: str = "web.port"
+) -> WebPort:
     """Open the port that *endpoint* describes.
 
     :raises ConflictError, ConfigError: it is in use, or can't be opened
@@ -402,9 +422,9 @@ async def open_web(endpoint: str, site: Any, clock: Any) -> WebPort:
     try:
         port = await serverFromString(clock, _with_backlog(endpoint)).listen(site)
     except CannotListenError as e:
-        raise cannot_listen("web.port", endpoint, e) from e
+        raise cannot_listen(what, endpoint, e) from e
     except ValueError as e:
-        raise ConfigError(f"web.port {endpoint!r} can't be opened", why=str(e)) from e
+        raise ConfigError(f"{what} {endpoint!r} can't be opened", why=str(e)) from e
     return WebPort(port, "https" if endpoint.startswith("ssl:") else "http")
 
 

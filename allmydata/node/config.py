@@ -30,6 +30,10 @@ from allmydata.node.schema import (
     EXPIRE_MUTABLE,
     FURL,
     HINTS,
+    HIVE_AUTH,
+    HIVE_ENABLED,
+    HIVE_MAX_SIZE,
+    HIVE_PORT,
     HOST_NAMES,
     LOG_FILE,
     NOT_USED,
@@ -198,6 +202,10 @@ class NodeConfig:
         int,
         Key("keeper", "patience", DURATION, "4 h", "how long a server may just be away"),
     ]
+    hive_enabled: Annotated[bool, HIVE_ENABLED]
+    hive_port: Annotated[str, HIVE_PORT]
+    hive_auth: Annotated[str, HIVE_AUTH]
+    hive_max_size: Annotated[int | None, HIVE_MAX_SIZE]
     advice_needed: Annotated[
         int | None,
         Key("introducer", "shares.needed", SHARES, None, "k for clients that set none"),
@@ -404,6 +412,9 @@ def _check(config: NodeConfig, path: Path, entries: Entries) -> None:
         refuse("node", "tub.port", f"{what} must listen", fix)
     if config.kind == "vdrive" and not config.vdrive_enabled:
         refuse("vdrive", "enabled", "this node does nothing else", "remove the line")
+    if config.hive_enabled and config.hive_auth == "none" and not _is_near(config.hive_port):
+        fix = "add :interface=127.0.0.1 to it, or set auth = token"
+        refuse("hive", "port", "others could reach it, and need no token", fix)
     for section, k, happy, n in (
         ("client", config.shares_needed, config.shares_happy, config.shares_total),
         ("introducer", config.advice_needed, config.advice_happy, config.advice_total),
@@ -412,6 +423,13 @@ def _check(config: NodeConfig, path: Path, entries: Entries) -> None:
             if number and n and number > n:
                 what = f"{number} is more than shares.total, {n}"
                 refuse(section, name, what, f"allowed: 1 to {n}")
+
+
+def _is_near(endpoint: str) -> bool:
+    """Tell whether only this machine reaches an endpoint."""
+    words = endpoint.replace("\\:", "-").split(":")
+    near = ("interface=127.", "interface=localhost", "interface=--1")
+    return words[0] == "unix" or any(word.startswith(near) for word in words[1:])
 
 
 def _refuse_old_files(basedir: Path, kind: str) -> None:

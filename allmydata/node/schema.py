@@ -238,6 +238,16 @@ EXPIRE_GRACE = Key(
 EXPIRE_DRY_RUN = Key(
     "storage", "expire.dry_run", BOOL, "false", "delete nothing; tell what would go"
 )
+HIVE_ENABLED = Key("hive", "enabled", BOOL, "false", "serve the hive; see doors/hive.md")
+HIVE_PORT = Key(
+    *("hive", "port", ENDPOINT, "tcp:5909:interface=127.0.0.1"),
+    "where; beyond this machine only with `auth = token`",
+)
+HIVE_AUTH = Key(
+    *("hive", "auth", choice("none", "token"), "none"),
+    "`token`: clients must show that of `private/hive_token`",
+)
+HIVE_MAX_SIZE = Key("hive", "max_size", SIZE, None, "the most bytes of one value")
 QUOTA = Key(
     *("storage", "quota", SIZE, None),
     "the most bytes of shares for each account; see `private/quotas`",
@@ -283,7 +293,7 @@ SECTIONS = {
     "introducer": ("node", "connections", "tor", "i2p", "introducer", "vdrive"),
     "client": (
         *("node", "connections", "tor", "i2p"),
-        *("client", "storage", "keeper", "helper", "sftpd"),
+        *("client", "storage", "keeper", "helper", "sftpd", "hive"),
     ),
     "vdrive": ("node", "connections", "tor", "i2p", "vdrive"),
 }

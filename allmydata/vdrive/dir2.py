@@ -33,7 +33,7 @@ from allmydata.uri import (
 from allmydata.util.deferreds import as_deferred
 from allmydata.util.names import check_name
 from allmydata.vdrive import manifest
-from allmydata.vdrive.children import Caps, Children, slots
+from allmydata.vdrive.children import Caps, Children
 from allmydata.vdrive.dir2child import Dir2Child, View
 from allmydata.vdrive.dir2link import SYSTEM, Facts, Link, Linker, immutable_entry
 from allmydata.vdrive.dir2table import Put, Rename, TakeOut, unpack
@@ -293,7 +293,7 @@ class Dir2Node:
         self.check_mutable()
         linker = self._linker()
         for link in links.values():  # what can't be linked is refused before all else
-            slots(link.caps)
+            link.slots()
         if links:
             await self._change(Put(linker, links, replace))
 

@@ -1,7 +1,7 @@
 """What is written of a child into a directory that lies in a file.  Pure.
 
     child                     read slot       sealed
-    read-only, verify         itself          nothing
+    that only reads           itself          nothing
     can be changed            read-only form  itself
     unknown, ``ro.``          without ``ro.`` nothing
     unknown                   what was given  itself
@@ -19,11 +19,13 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from allmydata.crypto.mutable_keys import MutableKeys
-from allmydata.errors import MutableChildError
+from allmydata.errors import BadCapError, MutableChildError
 from allmydata.formats.dir2 import Dir2Entry, pack_facts, seal_write_cap
-from allmydata.uri import from_string
+from allmydata.uri import CHKFileVerifierURI, Dir2VerifierURI, from_string
 from allmydata.util.names import shown
 from allmydata.vdrive.children import Caps, slots
+
+_UNWELCOME = CHKFileVerifierURI | Dir2VerifierURI
 
 SYSTEM = "tahoe"  # the member of the metadata that no user sets
 Facts = Mapping[str, Any]
@@ -42,6 +44,20 @@ class Link:
     facts: Facts | None = None
     created: float | None = None
 
+    def slots(self) -> tuple[str | None, str]:
+        """Return the capabilities to change the child with, if any, and to read it.
+
+        :raises BadCapError: that is no capability, or one that can't be put there
+        """
+        write, read = slots(self.caps)
+        cap = from_string(read) if read else None
+        if isinstance(cap, _UNWELCOME):
+            raise BadCapError(
+                "a directory of Tahoe-LAFS can't hold this verify capability",
+                why="its programs can no longer list one that does",
+            )
+        return write, read
+
 
 @frozen
 class Linker:
@@ -59,7 +75,7 @@ class Linker:
         :raises BadCapError: that is no capability, or a mistyped one
         """
         facts = self._facts(link, before.facts() if before else {})
-        write, read = slots(link.caps)
+        write, read = link.slots()
         if facts.get("no-write") is True:
             write = None
         read = read.removeprefix("ro.")
@@ -93,7 +109,7 @@ def immutable_entry(name: str, link: Link) -> Dir2Entry:
     :raises MutableChildError: somebody could change the child
     :raises BadCapError: that is no capability, or a mistyped one
     """
-    write, read = slots(link.caps)
+    write, read = link.slots()
     if write is not None or from_string(read).is_mutable():
         raise MutableChildError(
             f"child {shown(name)} could be changed",

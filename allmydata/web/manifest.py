@@ -49,12 +49,13 @@ class Entry:
         """Return what is told of it here."""
         verify_cap = self.words.get("verify_uri", "")
         strongest = self.words.get("rw_uri") or self.words.get("ro_uri") or verify_cap
+        is_mutable = verify_cap and self.words["mutable"]  # then only its writers repair it
         return {
             "path": self.path,
             "cap": strongest,
             "type": _KINDS[self.kind],
             "verifycap": verify_cap,
-            "repaircap": verify_cap,
+            "repaircap": self.words.get("rw_uri", "") if is_mutable else verify_cap,
             "storage-index": verify_cap.split(":")[2] if verify_cap else "",
         }
 

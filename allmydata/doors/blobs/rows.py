@@ -44,10 +44,10 @@ class Rows:
         self._directory = directory
         self._store = store
         self._queue: deque[_Change] = deque()
-        self._free, self._idle = Gate(), Gate()
-        self._free.open()
-        self._idle.open()
-        self._is_at_work = self._is_stopped = False
+        self._free, self._idle, self._has_done_all = Gate(), Gate(), Gate()
+        for gate in (self._free, self._idle, self._has_done_all):
+            gate.open()
+        self._is_stopped = False
 
     async def put(self, row: str, cap: str, note: Note) -> None:
         """Put a row in place, on the grid and in the index.
@@ -73,8 +73,7 @@ class Rows:
         """Do what was asked for, and nothing more."""
         self._is_stopped = True
         self._free.open()
-        while self._is_at_work:
-            await self._idle.wait()
+        await self._has_done_all.wait()
 
     # ---- inside --------------------------------------------------------------------------
 
@@ -83,8 +82,8 @@ class Rows:
             raise NodeNotReadyError("the node is stopping")
         change = _Change(row, cap, note, Deferred())
         self._queue.append(change)
-        if not self._is_at_work:
-            self._is_at_work = True
+        if self._has_done_all.is_open:
+            self._has_done_all.shut()
             log_failure(start(self._work()), log, "writing rows of blobs")
         await change.done
 
@@ -99,8 +98,8 @@ class Rows:
                 for one in batch:
                     one.done.callback(outcome)  # a Failure is one
         finally:
-            self._is_at_work = False
             self._idle.open()
+            self._has_done_all.open()
 
     def _take(self) -> list[_Change]:
         """Return the first change, and those after it that can go with it."""

@@ -57,19 +57,19 @@ class ClientConnection(Protocol):
     def close(self) -> None:
         """End it now; a request under way fails."""
         self.is_usable = False
-        if self.transport is not None:
+        if self.transport is not None and not self.lost.called:
             self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # noqa: N802
         """Hear that it has ended."""
         was_usable, self.is_usable = self.is_usable, False
+        self.lost.callback(was_usable)
         if not self.ready.called:
             error = ServerLostError("a server could not be reached", why=self._why)
             self.ready.errback(error)
         if self._incoming.ends_with_connection and not self._why:
             self._finish()
         self._fail(ServerLostError("the connection to a server broke", why=self._why))
-        self.lost.callback(was_usable)
 
     # ---- a request
 

@@ -123,7 +123,8 @@ class Connection(TwistedProtocol):
     def hang_up(self) -> None:
         """Close at once."""
         self._is_closing = True
-        self.transport.abortConnection()
+        if not self._is_lost:
+            self.transport.abortConnection()
 
     @property
     def is_idle(self) -> bool:

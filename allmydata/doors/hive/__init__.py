@@ -1,0 +1,1 @@
+"""The hive: put, get, update, delete.  docs/doors/hive.md."""
