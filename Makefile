@@ -8,7 +8,7 @@ SYSTEM_PACKAGES := chromium duplicity git-annex
 demo: .venv/installed
 	$(BIN)/python misc/shows/demo.py
 
-test: .venv/installed .venv/system
+test: .venv/installed .venv/system .venv-peer/installed
 	$(BIN)/pytest -n auto --dist loadgroup
 
 check: .venv/installed
@@ -18,7 +18,7 @@ check: .venv/installed
 	$(BIN)/lint-imports
 	$(BIN)/python misc/tools/check_docs.py
 
-shows: .venv/installed .venv/system
+shows: .venv/installed .venv/system .venv-peer/installed
 	$(BIN)/python misc/shows/run_all.py
 
 bench: .venv/installed
@@ -39,5 +39,11 @@ wheel: .venv/installed
 	@misc/tools/system_packages.sh $(SYSTEM_PACKAGES)
 	touch $@
 
+# Tahoe-LAFS 1.20 in an environment of its own: a peer, never imported.
+.venv-peer/installed:
+	$(PYTHON) -m venv .venv-peer
+	.venv-peer/bin/pip install --quiet tahoe-lafs==1.20.0
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-peer build dist *.egg-info

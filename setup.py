@@ -18,7 +18,9 @@ setup(
     long_description_content_type="text/markdown",
     license="GPL-2.0-or-later",
     python_requires=">=3.11",
-    packages=find_packages(include=["allmydata", "allmydata.*"]),
+    # modules of doors that programs import by a name of their own
+    package_dir={"wrpme": "allmydata/doors/wrpme"},
+    packages=[*find_packages(include=["allmydata", "allmydata.*"]), "wrpme"],
     package_data={
         "allmydata.web": ["templates/*.html", "static/*"],
         "allmydata.node.demo": ["film.webm"],
@@ -59,6 +61,7 @@ setup(
     entry_points={
         "console_scripts": [
             "tahoe = allmydata.cli.main:main",
+            "git-annex-backend-XTAHO = allmydata.doors.annex.xtahoe:main",
             "git-annex-backend-XTAHOE = allmydata.doors.annex.xtahoe:main",
             "git-annex-remote-tahoegrid = allmydata.doors.annex.program:main",
         ],

@@ -263,6 +263,23 @@ class NodeHTTP:
             raise
         return Download(self, cap, connection, response)
 
+    def content(self, path: str) -> Iterator[bytes]:
+        """Yield what ``GET path`` answers, piece by piece.
+
+        :raises TransferCutError: it ends too early
+        """
+        connection = self._connect(None)
+        try:
+            response = self._ask(connection, "GET", path)
+            while piece := response.read(CHUNK_SIZE):
+                yield piece
+            if response.length:
+                raise TransferCutError(f"cut: {response.length} bytes are missing")
+        except (OSError, HTTPException) as e:
+            raise self._lost(e) from e
+        finally:
+            connection.close()
+
     def rest(self, cap: str, offset: int) -> tuple[HTTPConnection, HTTPResponse] | None:
         """Ask for the bytes from *offset* on; None if the node can't begin there.
 

@@ -54,6 +54,7 @@ COMMANDS = {
     "storage": ("storage:storage", "Say what a storage node keeps, for whom, how long."),
     "servers": ("servers:servers", "List the storage servers; empty one, or spread files."),
     "keeper": ("keeper:keeper", "Have files looked after by a node that can't read them."),
+    "blobs": ("blobs:blobs", "List, put and get what doors keep; recover their index."),
     "health": ("health:health", "Say how safe the files are."),
     "top": ("top:top", "Watch uploads and downloads as they happen."),
     "demo": ("demo:demo", "Run a whole grid in one process, to try things on."),

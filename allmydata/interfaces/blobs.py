@@ -55,6 +55,13 @@ class IBlobs(Interface):
         :raises UsageError: it is no such name
         """
 
+    def face(name: str) -> Any:
+        """Return what answers HTTP for a collection.
+
+        Its ``put``, ``get`` and ``delete`` take a request of ours and a key, its ``list`` a
+        key to begin after.
+        """
+
     def recover() -> Deferred[dict[str, Any]]:
         """Make the index again from the grid; fires with counts.
 

@@ -295,6 +295,8 @@ def parse(data: bytes, basedir: Path, kind: str) -> NodeConfig:
         values[field] = basedir / value if isinstance(value, Path) else value
     config = NodeConfig(basedir, kind, _warnings(entries, path), **values)
     _check(config, path, entries)
+    if config.hive_enabled and config.hive_auth == "none":
+        _check_near(config.hive_port, path)
     return config
 
 
@@ -412,9 +414,6 @@ def _check(config: NodeConfig, path: Path, entries: Entries) -> None:
         refuse("node", "tub.port", f"{what} must listen", fix)
     if config.kind == "vdrive" and not config.vdrive_enabled:
         refuse("vdrive", "enabled", "this node does nothing else", "remove the line")
-    if config.hive_enabled and config.hive_auth == "none" and not _is_near(config.hive_port):
-        fix = "add :interface=127.0.0.1 to it, or set auth = token"
-        refuse("hive", "port", "others could reach it, and need no token", fix)
     for section, k, happy, n in (
         ("client", config.shares_needed, config.shares_happy, config.shares_total),
         ("introducer", config.advice_needed, config.advice_happy, config.advice_total),
@@ -425,11 +424,15 @@ def _check(config: NodeConfig, path: Path, entries: Entries) -> None:
                 refuse(section, name, what, f"allowed: 1 to {n}")
 
 
-def _is_near(endpoint: str) -> bool:
-    """Tell whether only this machine reaches an endpoint."""
+def _check_near(endpoint: str, path: Path) -> None:
+    """Refuse the hive an endpoint that other machines reach, where it asks for no token."""
     words = endpoint.replace("\\:", "-").split(":")
     near = ("interface=127.", "interface=localhost", "interface=--1")
-    return words[0] == "unix" or any(word.startswith(near) for word in words[1:])
+    if words[0] != "unix" and not any(word.startswith(near) for word in words[1:]):
+        raise ConfigError(
+            f"{path}: port in [hive]: others could reach it, and need no token",
+            fix="add :interface=127.0.0.1 to it, or set auth = token",
+        )
 
 
 def _refuse_old_files(basedir: Path, kind: str) -> None:

@@ -138,6 +138,7 @@ class NodeTub(Service):
         Service.stopService(self)
         patience = 0.0 if self._is_frozen else PATIENCE_S
         await gather(maybeDeferred(port.stopListening) for port in self._ports)
+        _abort(self._others())
         hang_up = self._clock.callLater(patience, _abort, self._transports())
         try:
             await self.tub.stopService()
@@ -163,11 +164,14 @@ class NodeTub(Service):
 
     def _transports(self) -> list[Any]:
         every = [broker.transport for broker in self.tub.brokers.values()]
-        for fork in self._forks:
-            every += fork.transports
-        if self.https is not None:
-            every += [one.transport for one in self.https.protocols]
-        return [one for one in every if hasattr(one, "abortConnection")]  # no loopback
+        peers = [one for one in every if hasattr(one, "abortConnection")]  # no loopback
+        return peers + self._others()
+
+    def _others(self) -> list[Any]:
+        """Return the transports of those on our ports that don't speak foolscap."""
+        speakers = self.https.protocols if self.https is not None else ()
+        silent = [one for fork in self._forks for one in fork.transports]
+        return silent + [one.transport for one in speakers]
 
     async def listen(self, ports: Iterable[str], hints: Iterable[str]) -> list[int]:
         """Open *ports*, then tell others *hints*; return the ports' numbers.

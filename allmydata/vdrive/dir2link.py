@@ -21,11 +21,9 @@ from attrs import evolve, field, frozen
 from allmydata.crypto.mutable_keys import MutableKeys
 from allmydata.errors import BadCapError, MutableChildError
 from allmydata.formats.dir2 import Dir2Entry, pack_facts, seal_write_cap
-from allmydata.uri import CHKFileVerifierURI, Dir2VerifierURI, from_string
+from allmydata.uri import CHKFileVerifierURI, from_string
 from allmydata.util.names import shown
 from allmydata.vdrive.children import Caps, slots
-
-_UNWELCOME = CHKFileVerifierURI | Dir2VerifierURI
 
 SYSTEM = "tahoe"  # the member of the metadata that no user sets
 Facts = Mapping[str, Any]
@@ -50,10 +48,15 @@ class Link:
         :raises BadCapError: that is no capability, or one that can't be put there
         """
         write, read = slots(self.caps)
-        cap = from_string(read) if read else None
-        if isinstance(cap, _UNWELCOME):
+        if not read:
             raise BadCapError(
-                "a directory of Tahoe-LAFS can't hold this verify capability",
+                "a directory of Tahoe-LAFS can't hold this capability of an unknown kind",
+                why="where it is not known what reads it, its programs drop the child",
+                fix="give the capability that only reads as well, or that alone",
+            )
+        if isinstance(from_string(read), CHKFileVerifierURI):
+            raise BadCapError(
+                "a directory of Tahoe-LAFS can't hold the verify capability of a file",
                 why="its programs can no longer list one that does",
             )
         return write, read

@@ -12,9 +12,12 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from allmydata import uri
+from allmydata.util import base32
 from allmydata.web import children, listing
 from allmydata.web.errors import HTTPError
 from allmydata.web.paths import Found
+from allmydata.web.ranges import has_already
 from allmydata.web.reply import PLAIN, Reply
 from allmydata.web.request import Request
 from allmydata.web.stream import stream
@@ -39,12 +42,24 @@ async def get_directory(request: Request, found: Found) -> Reply | None:
         case "":
             return await listing.folder_page(request, found)
         case "json":
-            return await _send(request, Reply(200, b"", PLAIN), found.node, _as_json(found))
+            head, etag = Reply(200, b"", PLAIN), _etag(found.cap)
+            if etag and request.method != b"HEAD":
+                if has_already(request.header("if-none-match"), etag):
+                    return Reply(304, headers={"ETag": etag})
+                head = evolve(head, headers={"ETag": etag})
+            return await _send(request, head, found.node, _as_json(found))
         case "uri":
             return Reply(200, found.node.get_uri().encode(), PLAIN)
         case "readonly-uri":
             return Reply(200, found.node.get_immutable_uri().encode(), PLAIN)
     raise HTTPError(400, f"GET directory: bad t={kind}")
+
+
+def _etag(cap: uri.Cap | None) -> str | None:
+    """Return what the JSON of a directory that nobody can change is known by."""
+    if isinstance(cap, uri.Dir2URI) and isinstance(cap.file, uri.CHKFileURI):
+        return f"DIR:{base32.b2a(cap.file.storage_index)}-json"
+    return None
 
 
 def _as_json(found: Found) -> View:

@@ -9,6 +9,7 @@
     /named/CAP/NAME         a file by another name; /file is the same
     /keeper /servers        who looks after files, and who keeps them
     /health                 how safe they are
+    /blobs/COLLECTION/KEY   contents by name
     /operations/H           what was started below /uri and takes long
     /vdrive/private/a       the same from this node's own root
     /vdrive/public/a        the same from the root that everybody shares
@@ -31,6 +32,7 @@ from twisted.web import http, resource, server
 from allmydata.interfaces import IClient
 from allmydata.util.deferreds import Workers
 from allmydata.web.acts import Acts
+from allmydata.web.blobs import BlobCalls
 from allmydata.web.changes import Changes
 from allmydata.web.channel import IDLE_S, Channel
 from allmydata.web.checks import Checks
@@ -79,6 +81,7 @@ class Gateway:
         acts: Acts,
         door: Door,
         keeper: KeeperCalls,
+        blobs: BlobCalls,
     ) -> None:
         self._guard, self._door = guard, door
         self._single = {
@@ -104,6 +107,11 @@ class Gateway:
             "servers": {b"POST": keeper.servers},
             "health": _reading(keeper.health),
         }
+        self._blobs: Methods = _reading(blobs.get) | {
+            b"POST": blobs.post,
+            b"PUT": blobs.put,
+            b"DELETE": blobs.delete,
+        }
         login: Methods = _reading(door.get) | {b"POST": door.post}
         self._door_ways: dict[str, Methods] = {"login": login, "code": {b"POST": door.code}}
 
@@ -114,7 +122,11 @@ class Gateway:
         :raises GridError: whoever asks may not
         """
         request.standing = self._guard.look(request)
-        methods = self._methods(request)
+        if request.path.split(b"/")[1:2] == [b"blobs"]:  # a key may be no UTF-8
+            check_own(request)
+            methods = self._blobs
+        else:
+            methods = self._methods(request)
         if request.method in methods:
             return methods[request.method]
         if request.method not in KNOWN:
@@ -248,5 +260,6 @@ def make_site(
             acts,
             door,
             KeeperCalls(client),
+            BlobCalls(client),
         )
     )

@@ -9,8 +9,10 @@ from attrs import frozen
 
 from allmydata import uri
 from allmydata.errors import GridError
+from allmydata.web.children import MUTABLE
 from allmydata.web.pages import count
 
+CHK = uri.CHKFileURI | uri.CHKFileVerifierURI
 LITERAL = (
     "This file is so small that it lies in its own capability: no server holds any of it, "
     "so none can lose it. Whoever keeps the capability keeps the file."
@@ -61,10 +63,12 @@ async def look(client: Any, cap: uri.Cap | None) -> Whereabouts:
         return await look(client, cap.file)
     if isinstance(cap, uri.DirnodeURI | uri.ReadOnlyDirnodeURI):
         return Whereabouts([FOLDER])
-    if not isinstance(cap, uri.CHKFileURI | uri.CHKFileVerifierURI):
+    is_mutable = isinstance(cap, MUTABLE)
+    if cap is None or not isinstance(cap, CHK | MUTABLE):
         return Whereabouts([UNKNOWN])
     try:
-        report = await client.getService("checker").check(cap.to_string())
+        checker = client.getService("mutable-checker" if is_mutable else "checker")
+        report = await checker.check(cap.to_string())
     except KeyError:
         return Whereabouts(["This node can't look for shares."])
     except GridError as e:
@@ -84,13 +88,10 @@ def nicknames(client: Any) -> dict[str, str]:
 def told(report: Any, names: Mapping[str, str]) -> Whereabouts:
     """Return what a report on one file says.
 
-    :param report: a CheckReport
+    :param report: a CheckReport, or that of a mutable file
     :param names: what servers are called, by node id
     """
-    good: dict[str, list[int]] = {}
-    for shnum, nodeids in report.sharemap.items():
-        for nodeid in nodeids:
-            good.setdefault(nodeid, []).append(shnum)
+    good = {one: sorted(held) for one, held in report.holdings.items() if held}
     bad: dict[str, list[int]] = {}
     for shnum, nodeid in report.corrupt:
         bad.setdefault(nodeid, []).append(shnum)
@@ -104,7 +105,7 @@ def told(report: Any, names: Mapping[str, str]) -> Whereabouts:
 
 
 def _words(report: Any, good: Mapping[str, Any]) -> list[str]:
-    num_found = len(report.sharemap)
+    num_found = report.num_good
     found = f"{count(num_found, 'share')} of {report.total} found"
     any_k = f"any {report.needed} of them bring the file back"
     if not report.is_recoverable:

@@ -41,6 +41,7 @@ SHOWS = {
     "subsets": ["subsets.py"],
     "expiry": ["expiry.py"],
     "hostile-servers": ["hostile_servers.py"],
+    "one-grid": ["one_grid.py"],
     "web-safety": ["web_safety.py"],
     "web-hostile": ["web_hostile.py"],
 }

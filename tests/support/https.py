@@ -6,7 +6,7 @@ from functools import cache
 
 from OpenSSL import SSL, crypto
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
@@ -26,9 +26,13 @@ from allmydata.util.tls import BulkTLSFactory
 SWISSNUM = "swissnumswissnum"
 
 
-@cache
 def certificate(number: int = 0) -> bytes:
     """Return certificate and key, the same each time."""
+    return _certificate(number)
+
+
+@cache
+def _certificate(_: int) -> bytes:
     return make_certificate()
 
 
@@ -61,7 +65,7 @@ class HttpsServer:
         return Nurl(self.tls.spki_hash, "127.0.0.1", self.number, SWISSNUM)
 
     async def stop(self):
-        await self.port.stopListening()
+        await maybeDeferred(self.port.stopListening)
         for protocol in list(self.factory.protocols):
             protocol.abortConnection()
         while self.factory.protocols:

@@ -35,6 +35,7 @@ pytestmark = pytest.mark.system
         "subsets.py --step 9",
         "expiry.py --files 20 --years 0.6",
         "hostile_servers.py --rounds 2 --size 100000",
+        "one_grid.py --kinds half --protocols foolscap --only files,mutables,directories",
         "web_safety.py",
         "web_hostile.py --quick --idle 300",
     ],

@@ -135,7 +135,7 @@ class Remote:
 
     def _where(self, key: str) -> None:
         try:
-            text = self._keys.where(key)
+            text = "" if self._settings.is_export else self._keys.where(key)
         except GridError as e:
             self._annex.debug(told(e))
             text = ""

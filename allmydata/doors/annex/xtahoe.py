@@ -1,10 +1,14 @@
-"""``git-annex-backend-XTAHOE``: keys by the hash that this package names contents with.
+"""``git-annex-backend-XTAHO``, ``-XTAHOE``: keys by a hash that is used for nothing else.
 
-    XTAHOE-s<size>--<64 hex digits>
+    XTAHO-s<size>--<64 hex digits>
 
 The digits are SHA256d(netstring("allmydata_annex_key_v1") || content), as all hashes here
-(docs/formats/hashes.md); so whoever holds a key learns no hash that is used for anything
-else.  git-annex itself adds the extension of ``XTAHOEE`` keys and takes it off.
+(docs/formats/hashes.md).
+
+git-annex takes an E at the end of a backend's name for the wish to keep extensions: for
+``XTAHOE`` it runs the program of ``XTAHO``, adds E and extension to its keys, and takes
+them off before it asks again.  The program of ``XTAHOE`` is run where somebody says
+``XTAHOEE``; what git-annex makes of its keys is the same as of ``XTAHOE``'s.
 """
 
 from __future__ import annotations
@@ -22,15 +26,24 @@ from allmydata.doors.annex.backend import Backend, Master
 from allmydata.doors.annex.errors import BackendError
 
 PIECE_SIZE = 2**20
-_KEY = re.compile(r"XTAHOE-s([0-9]{1,19})--([0-9a-f]{64})")
+PLAIN, LONGER = "XTAHO", "XTAHOE"
+_KEY = re.compile(r"XTAHOE?-s([0-9]{1,19})--([0-9a-f]{64})")
 _ABOUT = """\
-git-annex runs this program where a repository names contents with XTAHOE or XTAHOEE:
-    git annex add --backend=XTAHOE FILE
+git-annex runs this program where a repository names contents so:
+    git annex add --backend=XTAHOE FILE     keys with the file's extension
+    git annex add --backend=XTAHO FILE      without
 """
 
 
 class XTahoe(Backend):
-    """Keys of size and hash."""
+    """Keys of size and hash.
+
+    :param name: what they begin with
+    """
+
+    def __init__(self, annex: Master, name: str = PLAIN) -> None:
+        super().__init__(annex)
+        self._name = name
 
     def can_verify(self) -> bool:
         """Tell: yes."""
@@ -47,7 +60,7 @@ class XTahoe(Backend):
     def gen_key(self, local_file: str) -> str:
         """Read the file; return its key."""
         size, digest = self._hashed(local_file)
-        return f"XTAHOE-s{size}--{digest}"
+        return f"{self._name}-s{size}--{digest}"
 
     def verify_content(self, key: str, content_file: str) -> bool:
         """Read the file, unless its size tells already."""
@@ -92,7 +105,8 @@ def main(words: Sequence[str] | None = None) -> int:
     source = io.TextIOWrapper(sys.stdin.buffer, encoding, errors, newline="\n")
     target = io.TextIOWrapper(sys.stdout.buffer, encoding, errors, newline="\n")
     master = Master(target)
-    master.LinkBackend(XTahoe(master))
+    called = os.path.basename(sys.argv[0]).endswith(f"-{LONGER}")
+    master.LinkBackend(XTahoe(master, LONGER if called else PLAIN))
     try:
         master.Listen(source)
     except (BrokenPipeError, KeyboardInterrupt):

@@ -77,6 +77,7 @@ class Face:
         request.pour_into(intake)
         meta = (request.header("idempotency-key") or "").encode("latin-1")[:MAX_META_SIZE]
         is_new = (request.header("if-none-match") or "").strip() == "*"
+        is_new = is_new or request.argument("replace") == "false"
         try:
             blob = await self.keys.put(key, intake, replace=not is_new, meta=meta)
         except ConflictError:

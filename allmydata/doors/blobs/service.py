@@ -21,6 +21,7 @@ from zope.interface import implementer
 
 from allmydata.doors.blobs.collection import Collection
 from allmydata.doors.blobs.contents import Contents
+from allmydata.doors.blobs.face import Face
 from allmydata.doors.blobs.recovery import CONTENT, Recovery, names_of
 from allmydata.doors.blobs.rows import Rows
 from allmydata.doors.blobs.store import Directory, Store
@@ -100,6 +101,10 @@ class Blobs(Service):
         if name not in self._collections:
             self._collections[name] = self._make_collection(name)
         return self._collections[name]
+
+    def face(self, name: str) -> Face:
+        """Return what answers HTTP requests for a collection."""
+        return Face(self.collection(name))
 
     @as_deferred
     async def recover(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
-from allmydata.errors import GridError, ServerLostError
+from allmydata.errors import GridError, ServerLostError, ServerRefusedError
 from allmydata.formats.nurl import Nurl
 from allmydata.grid.http.connection import ClientConnection
 from allmydata.grid.http.pool import Pool, forget
@@ -154,6 +154,8 @@ class HttpsLink:
         self._asked_at = asked_at = self._clock.seconds()
         try:
             version = await timeout(_ask(storage), ANSWER_S, self._clock)
+        except ServerRefusedError:
+            return False
         except (GridError, NoAnswerError):
             heard_at = storage.pool.heard_at
             return heard_at is not None and heard_at > asked_at
@@ -161,6 +163,8 @@ class HttpsLink:
         return True
 
     async def _sleep(self, seconds: float) -> None:
+        if self._is_stopped:  # by somebody who heard of it just now, and so could not cancel
+            raise CancelledError
         self._pause = Deferred()
         call = self._clock.callLater(seconds, self._wake)
         try:

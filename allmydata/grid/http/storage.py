@@ -213,7 +213,8 @@ class HttpStorage:
         if answer.status not in statuses:
             raise _refusal(answer.status)
         if len(answer.body) > most and answer.status != 404:
-            raise CorruptError(f"{len(answer.body)} bytes, at most {most} were asked for")
+            why = f"{len(answer.body)} bytes, at most {most} were asked for"
+            raise ServerRefusedError("a server sends more than it was asked", why=why)
         return answer
 
 

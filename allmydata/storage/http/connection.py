@@ -147,10 +147,12 @@ class Connection(TwistedProtocol):
         """Hear some bytes."""
         if self._is_closing:
             return
-        if self._body is not None and not self._body.is_over:
+        body = self._body
+        if body is not None and not body.is_over:
             self._since = self._seconds()
-            data = self._body.feed(data)
-            if self._body.is_over and not self._is_answering:
+            data = body.feed(data)
+            # whoever waited for it may have answered by now
+            if self._body is body and body.is_over and not self._is_answering:
                 self._next()  # the end of a body that nobody wanted
         if not data:
             return

@@ -83,7 +83,7 @@ async def test_mutable_shares_are_written_and_read(reach):
     assert await call(name, SI, SECRETS, writes, []) == (True, {})
     assert await call(name, SI, SECRETS, {1: (new, [(0, b"x")], None)}, [(0, 5)]) == (
         False,
-        dict.fromkeys(range(3), [b"share"]),
+        {n: [b"share"] for n in range(3)},
     )
     every = await call("slot_readv", SI, [], [(0, 5), (6, 9), (50, 5)])
     assert every == {n: [b"share", b"%d" % n, b""] for n in range(3)}
@@ -238,7 +238,7 @@ async def test_more_of_a_share_than_was_asked_for_is_refused(reach, https):
     with pytest.raises(ServerRefusedError):
         await client.callRemote("slot_readv", SI, [0], [(0, 8)])
     reader = Reader(client._ask, b"/storage/v1/immutable/x/0")
-    with pytest.raises(Exception, match="at most 8"):
+    with pytest.raises(ServerRefusedError):
         await reader.callRemote("read", 0, 8)
 
 

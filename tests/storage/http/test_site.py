@@ -179,6 +179,16 @@ async def test_a_request_may_come_byte_by_byte(dial):
 
 
 @ensureDeferred
+async def test_a_body_that_comes_late_and_is_refused_at_once_ends_its_request(dial):
+    wire = await dial()
+    whole = request("POST", IMMUTABLE, b"\xff" * 10, secrets=LEASE | UP)
+    wire.transport.write(whole[:-5])
+    await sleep(0.05, reactor)
+    assert (await wire.say(whole[-5:])).status == 400
+    assert (await wire.ask("GET", VERSION)).status == 200
+
+
+@ensureDeferred
 async def test_a_client_that_asks_whether_to_go_on_may(dial):
     wire = await dial()
     await allocate(wire, {0}, 4)

@@ -1,0 +1,210 @@
+"""Grids of nodes of both kinds, as processes: ours, and those of Tahoe-LAFS 1.20.
+
+The peer's command lies in an environment of its own, which ``make test`` makes.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from under_demo import ShowError
+
+OURS = Path(sys.executable).parent / "tahoe"
+PEER = Path(__file__).parents[2] / ".venv-peer" / "bin" / "tahoe"
+READY_S = 120.0
+SHARES = (2, 3, 5)
+CONVERGENCE = "a" * 52  # the secret of every client, so that equal files are one file
+
+
+def free_port() -> int:
+    """Return a TCP port that nobody has now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], Any], what: str) -> Any:
+    """Return the first true answer of *condition*; an error counts as none.
+
+    :raises ShowError: it never comes
+    """
+    end, why = time.monotonic() + READY_S, ""
+    while time.monotonic() < end:
+        try:
+            if answer := condition():
+                return answer
+        except Exception as e:
+            why = str(e)
+        time.sleep(0.2)
+    raise ShowError(f"{what}: not in {READY_S:.0f} s; {why}")
+
+
+@define
+class Client:
+    """A client node: its gateway, and its command."""
+
+    command: Path
+    basedir: Path
+    url: str
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> bytes:
+        """Return what the gateway answers.
+
+        :raises ShowError: an error
+        """
+        request = urllib.request.Request(self.url + path, body, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=READY_S) as reply:
+                return bytes(reply.read())
+        except urllib.error.HTTPError as e:
+            raise ShowError(f"{method} {path[:20]}…: {e.code} {e.read()[:300]!r}") from e
+
+    def json(self, path: str, method: str = "GET", body: bytes | None = None) -> Any:
+        """Return what the gateway answers, parsed."""
+        return json.loads(self.ask(method, path, body))
+
+    def tahoe(self, *words: str | Path, data: bytes | None = None) -> bytes:
+        """Return what the command prints.
+
+        :raises ShowError: it fails
+        """
+        command = [self.command, "-d", self.basedir, *words]
+        done = subprocess.run(command, input=data, capture_output=True, timeout=READY_S)
+        if done.returncode:
+            error = done.stderr[-500:].decode(errors="replace")
+            raise ShowError(f"tahoe {words[0]}: {done.returncode} {error}")
+        return done.stdout
+
+    def num_connected(self) -> int:
+        """Return how many servers it is connected to."""
+        servers = self.json("/?t=json")["servers"]
+        return sum(one["connection_status"].startswith("Connected") for one in servers)
+
+
+@define
+class MixedGrid:
+    """An introducer, servers and clients; each is ours or the peer's.
+
+    :param force_foolscap: no node speaks HTTPS
+    """
+
+    place: Path
+    peer: Path
+    force_foolscap: bool = False
+    _furl: str = field(default="", init=False)
+    _running: dict[str, subprocess.Popen[bytes]] = field(factory=dict, init=False)
+
+    def add_introducer(self, *, ours: bool) -> None:
+        """Start it."""
+        basedir = self.place / "introducer"
+        port = free_port()
+        where = (
+            f"--port=tcp:{port}:interface=127.0.0.1",
+            f"--location=tcp:127.0.0.1:{port}",
+        )
+        command = OURS if ours else self.peer
+        _run([command, "create-introducer", "--listen=tcp", *where, basedir])
+        self.start("introducer", command)
+        path = basedir / "private" / "introducer.furl"
+        self._furl = wait_for(lambda: path.read_text().strip(), "the introducer")
+
+    def add_server(self, name: str, *, ours: bool) -> None:
+        """Start a storage server."""
+        port = free_port()
+        self._make(
+            name,
+            ours,
+            "create-node",
+            "--listen=tcp",
+            f"--port=tcp:{port}:interface=127.0.0.1",
+            f"--location=tcp:127.0.0.1:{port}",
+        )
+
+    def add_client(self, name: str, *, ours: bool) -> Client:
+        """Start a client without storage."""
+        url = self._make(name, ours, "create-client")
+        return Client(OURS if ours else self.peer, self.place / name, url)
+
+    def start(self, name: str, command: Path) -> None:
+        """Run a node."""
+        basedir = self.place / name
+        words = ["run", basedir] if command == OURS else ["-d", basedir, "run"]
+        with open(self.place / f"{name}.out", "ab") as out:
+            self._running[name] = subprocess.Popen(
+                [command, *words], stdin=subprocess.PIPE, stdout=out, stderr=out
+            )
+
+    def stop(self, name: str) -> None:
+        """End a node."""
+        running = self._running.pop(name)
+        running.terminate()
+        running.wait(30)
+
+    def stop_all(self) -> None:
+        """End every node."""
+        for running in self._running.values():
+            running.terminate()
+        for running in self._running.values():
+            running.wait(30)
+
+    def _make(self, name: str, ours: bool, kind: str, *more: str) -> str:
+        basedir, port = self.place / name, free_port()
+        k, happy, n = SHARES
+        command = OURS if ours else self.peer
+        options = [
+            f"--introducer={self._furl}",
+            f"--nickname={name}",
+            f"--webport=tcp:{port}:interface=127.0.0.1",
+            f"--shares-needed={k}",
+            f"--shares-happy={happy}",
+            f"--shares-total={n}",
+        ]
+        _run([command, kind, *options, *more, basedir])
+        (basedir / "private").mkdir(exist_ok=True)
+        (basedir / "private" / "convergence").write_text(f"{CONVERGENCE}\n")
+        if self.force_foolscap:
+            _force_foolscap(basedir / "tahoe.cfg")
+        self.start(name, command)
+        return f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def mixed_grid(place: Path, peer: Path, *, force_foolscap: bool) -> Iterator[MixedGrid]:
+    """Give a grid without nodes; what was started in it ends with the block."""
+    place.mkdir(parents=True)
+    grid = MixedGrid(place, peer, force_foolscap)
+    try:
+        yield grid
+    finally:
+        grid.stop_all()
+
+
+def _force_foolscap(path: Path) -> None:
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(path)
+    for section in ("client", "storage"):
+        if not config.has_section(section):
+            config.add_section(section)
+        config.set(section, "force_foolscap", "true")
+    with open(path, "w", encoding="utf-8") as file:
+        config.write(file)
+
+
+def _run(command: list[Any]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=READY_S)
+    if done.returncode:
+        raise ShowError(f"{command[1]}: {done.returncode} {done.stderr[-500:]}")
