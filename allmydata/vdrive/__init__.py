@@ -1,1 +1,1 @@
-"""Names for files: directories on vdrive servers, and the drive they make together."""
+"""Names for files: directories on vdrive servers and in files, and the drive they make."""

@@ -27,6 +27,7 @@ BENCHMARKS = {
     "tables": ["tables.py"],
     "dirs": ["dirs.py"],
     "web": ["web.py"],
+    "annex": ["annex.py"],
     "workload": ["workload.py", "--tahoe", str(TAHOE), "--skip", "small,dirs"],
 }
 

@@ -17,7 +17,7 @@ from allmydata.util.deferreds import settle, start
 from tests.support.blobs import BlobsBench
 from tests.support.checks import until
 
-SIZES = [0, 1, 55, 56, 600, 601, 5000, 2**16, 2**16 + 1, 300_000, 3_000_000]
+SIZES = [0, 1, 55, 56, 400, 401, 5000, 2**16, 2**16 + 1, 300_000, 3_000_000]
 KEYS = [b"a", bytes(range(256)), b"\0", b"/", b"..", "é😀".encode(), b"k" * 1024]
 
 

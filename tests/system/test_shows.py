@@ -49,6 +49,14 @@ def test_duplicity_backs_up_and_restores():
     show("duplicity.py")
 
 
+@pytest.mark.skipif(not shutil.which("git-annex"), reason="git-annex is not installed")
+@pytest.mark.parametrize(
+    "words", ["annex_builtin.py", "annex_external.py --quick", "annex_backend.py"]
+)
+def test_git_annex_keeps_its_files_on_the_grid(words):
+    show(words)
+
+
 def show(words):
     """Run a show where it finds no other demo; the path is short, for gpg's sockets."""
     program, *options = words.split()

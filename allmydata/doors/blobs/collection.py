@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from allmydata.doors.blobs.contents import TINY, Contents
+from allmydata.doors.blobs.contents import Contents
 from allmydata.doors.blobs.intake import Intake, MakeSpool
 from allmydata.doors.blobs.locks import Locks
 from allmydata.doors.blobs.record import Blob, check_key
@@ -17,7 +17,10 @@ from allmydata.doors.blobs.store import Store
 from allmydata.errors import ConflictError, NotFoundError
 from allmydata.interfaces import IBlobCollection
 from allmydata.streams.target import Data
+from allmydata.uri import LiteralFileURI
 from allmydata.util.deferreds import Shared, as_deferred
+
+MAX_LITERAL = 615  # bytes of a record in its row: a capability has 1,000 characters
 
 
 @implementer(IBlobCollection)
@@ -142,9 +145,9 @@ class Collection:
 
     async def _cap_of(self, blob: Blob) -> str:
         """Return what goes into the row: the record, or where it lies if it is long."""
-        record = blob.to_bytes()
-        if len(record) <= TINY:
-            return blob.to_cap()
+        record = blob.to_bytes(self._store.tiny(blob.digest) if blob.is_tiny else b"")
+        if len(record) <= MAX_LITERAL:
+            return LiteralFileURI(record).to_string()
         cap: str = await self._uploader.upload_data(record)
         return cap
 

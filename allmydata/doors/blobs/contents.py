@@ -1,6 +1,6 @@
 """Contents by digest: stored once, however many keys have them.
 
-    up to 600 bytes   in the capability, in the row of the digest
+    up to 400 bytes   in the record of each key, and so in its row
     up to 64 KiB      a file; those that come at once share one, a pack
     more              a file
 
@@ -21,10 +21,10 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from allmydata import uri
 from allmydata.doors.blobs.intake import Intake
 from allmydata.doors.blobs.locks import Locks
 from allmydata.doors.blobs.pack import lay_out, make_pack
+from allmydata.doors.blobs.record import TINY
 from allmydata.doors.blobs.rows import Rows
 from allmydata.doors.blobs.store import Store
 from allmydata.errors import GridError
@@ -32,7 +32,6 @@ from allmydata.util.deferreds import log_failure, start
 
 log = Logger()
 
-TINY = 600  # bytes; a capability has at most 1,000 characters
 PACK = "pack-"  # a row's name begins so, and ends with the SHA-256 of the pack
 PACK_SIZE = 2**20  # bytes of the contents of one, about
 AT_ONCE = 2  # packs on their way
@@ -123,9 +122,8 @@ class Contents:
         if intake.spool is not None:
             cap = await self._uploader.upload(intake.spool)
             await self._note(digest, intake.size, cap)
-        elif intake.size <= TINY:
-            cap = uri.LiteralFileURI(intake.data()).to_string()
-            await self._note(digest, intake.size, cap)
+        elif intake.size <= TINY:  # it goes to the grid with its key
+            self._store.add_tiny(digest, intake.data())
         else:
             await self._add_small(digest, intake.data())
 

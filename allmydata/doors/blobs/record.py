@@ -7,8 +7,10 @@
     8       version
     8       time, milliseconds since the epoch
     2       size of the key
+    1       size of meta
             the key
-            meta: the rest
+            meta
+            the content itself, if it is tiny; else nothing
 
 Integers are unsigned and big-endian.  A record is the content of the file in the row: a
 literal one, unless the key is very long.  The row's name is the SHA-256 of the key, in
@@ -23,7 +25,6 @@ from hashlib import sha256
 from attrs import field, frozen
 from zope.interface import implementer
 
-from allmydata import uri
 from allmydata.errors import CorruptError, UsageError
 from allmydata.interfaces import IBlob
 from allmydata.util import base32
@@ -31,7 +32,8 @@ from allmydata.util import base32
 DIGEST_SIZE = 32
 MAX_KEY_SIZE = 1024
 MAX_META_SIZE = 128
-_HEAD = struct.Struct(">B32s3QH")
+TINY = 400  # bytes; the content of a key is in its record, and nowhere else
+_HEAD = struct.Struct(">B32s3QHB")
 
 
 @implementer(IBlob)
@@ -46,14 +48,19 @@ class Blob:
     time: int
     meta: bytes = field(default=b"")
 
-    def to_bytes(self) -> bytes:
-        """Return the record."""
-        numbers = (self.size, self.version, self.time, len(self.key))
-        return _HEAD.pack(1, self.digest, *numbers) + self.key + self.meta
+    def to_bytes(self, content: bytes = b"") -> bytes:
+        """Return the record.
 
-    def to_cap(self) -> str:
-        """Return the capability that holds the record."""
-        return uri.LiteralFileURI(self.to_bytes()).to_string()
+        :param content: if it is tiny
+        """
+        sizes = (len(self.key), len(self.meta))
+        numbers = (self.size, self.version, self.time, *sizes)
+        return _HEAD.pack(1, self.digest, *numbers) + self.key + self.meta + content
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether the content is in the record."""
+        return self.size <= TINY
 
     @property
     def row(self) -> str:
@@ -66,19 +73,23 @@ def row_of(key: bytes) -> str:
     return base32.b2a(sha256(key).digest())
 
 
-def read_record(row: str, data: bytes) -> Blob:
-    """Return what the row named *row* says.
+def read_record(row: str, data: bytes) -> tuple[Blob, bytes]:
+    """Return what the row named *row* says, and the content if it is tiny.
 
     :raises CorruptError: it is no record, or that of another key
     """
     if len(data) < _HEAD.size or data[0] != 1:
         raise CorruptError(f"a row of {len(data)} bytes is no record")
-    _, digest, size, version, time, key_size = _HEAD.unpack_from(data)
+    _, digest, size, version, time, key_size, meta_size = _HEAD.unpack_from(data)
     rest = data[_HEAD.size :]
-    blob = Blob(rest[:key_size], digest, size, version, time, rest[key_size:])
-    if len(blob.key) != key_size or blob.row != row:
+    key, meta = rest[:key_size], rest[key_size:][:meta_size]
+    blob = Blob(key, digest, size, version, time, meta)
+    if blob.row != row:
         raise CorruptError("a row does not belong to the key in it")
-    return blob
+    content = rest[key_size + meta_size :]
+    if blob.is_tiny and sha256(content).digest() != digest:
+        raise CorruptError("a row does not hold the content that it says")
+    return blob, content
 
 
 def check_key(key: bytes, meta: bytes = b"") -> None:

@@ -69,13 +69,13 @@ class Recovery:
                     match child.cap:
                         case uri.CHKFileURI() as cap if child.name.startswith(PACK):
                             packs.append((child.name, cap))
-                        case uri.CHKFileURI() | uri.LiteralFileURI() as cap:
+                        case uri.CHKFileURI() as cap:
                             self._take_content(child.name, cap)
                         case _:
                             self._drop("a row of no content")
         await in_flight(packs, self._take_pack, AT_ONCE)
 
-    def _take_content(self, name: str, cap: uri.CHKFileURI | uri.LiteralFileURI) -> None:
+    def _take_content(self, name: str, cap: uri.CHKFileURI) -> None:
         try:
             digest = bytes.fromhex(name)
         except ValueError:
@@ -108,9 +108,14 @@ class Recovery:
     async def _take_names(self, name: str, directory: Any) -> None:
         async for page in directory.pages():
             blobs = await in_flight(page, self._read_name, AT_ONCE)
-            self._store.keep(name, [one for one in blobs if one is not None])
+            found = [one for one in blobs if one is not None]
+            with self._store.changing():
+                self._store.keep(name, [blob for blob, _ in found])
+                for blob, content in found:
+                    if blob.is_tiny:
+                        self._store.add_tiny(blob.digest, content)
 
-    async def _read_name(self, child: Any) -> Blob | None:
+    async def _read_name(self, child: Any) -> tuple[Blob, bytes] | None:
         try:
             match child.cap:
                 case uri.LiteralFileURI() as cap:

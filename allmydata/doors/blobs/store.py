@@ -23,8 +23,9 @@ from typing import Any
 from attrs import field, frozen
 
 from allmydata.doors.blobs.pack import Packed
-from allmydata.doors.blobs.record import Blob
+from allmydata.doors.blobs.record import TINY, Blob
 from allmydata.doors.blobs.storefile import connect, explained, remove_traces
+from allmydata.uri import LiteralFileURI, from_string
 
 Note = Callable[["Store"], None]
 
@@ -141,6 +142,10 @@ class Store:
         with self.changing() as db:
             db.execute(words, (digest, size, cap))
 
+    def add_tiny(self, digest: bytes, content: bytes) -> None:
+        """Note a content that is in the records of its keys."""
+        self.add_content(digest, len(content), LiteralFileURI(content).to_string())
+
     def add_pack(self, name: str, cap: str, contents: Sequence[Packed]) -> None:
         """Note a pack, and those contents in it that are nowhere else."""
         with self.changing() as db:
@@ -150,6 +155,12 @@ class Store:
                 VALUES (?, ?, ?, ?)"""
             rows = [(one.digest, one.size, number, one.offset) for one in contents]
             db.executemany(words, rows)
+
+    def tiny(self, digest: bytes) -> bytes:
+        """Return a content that is in the records of its keys."""
+        place = self.place_of(digest)
+        cap = from_string(place.cap) if place else None
+        return cap.data if isinstance(cap, LiteralFileURI) else b""
 
     def is_wanted(self, digest: bytes) -> bool:
         """Tell whether a key has this content."""
@@ -163,8 +174,8 @@ class Store:
 
     def own_file(self, digest: bytes) -> bool:
         """Tell whether a content is a file of its own, with a row of its own."""
-        words = "SELECT 1 FROM contents WHERE digest = ? AND cap IS NOT NULL"
-        return bool(self._all(words, digest))
+        words = "SELECT 1 FROM contents WHERE digest = ? AND size > ? AND cap IS NOT NULL"
+        return bool(self._all(words, digest, TINY))
 
     def remove_content(self, digest: bytes) -> None:
         """Forget where a content lies."""
