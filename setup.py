@@ -51,6 +51,7 @@ setup(
             "pytest-twisted",
             "pytest-xdist",
             "hypothesis",
+            "cbor2>=6",
             "prometheus_client>=0.26,<0.27",
             "playwright",
             "build",

@@ -213,3 +213,13 @@ def test_a_chunked_body_that_is_cut_is_not_whole(peer):
     download = NodeHTTP(peer(answer=answer).url).get("URI:LIT:")
     with pytest.raises(NodeNotRunningError):  # asked for the rest, the peer is gone
         list(download.chunks())
+
+
+def test_a_download_may_begin_later(peer):
+    answer = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 3\r\n\r\nlo!"
+    node = peer(answer=answer)
+    download = NodeHTTP(node.url).get("URI:CHK:x", 3)
+    assert (download.offset, download.size) == (3, 6)
+    assert b"".join(download.chunks()) == b"lo!"
+    download.close()
+    assert b"\r\nRange: bytes=3-\r\n" in node.join()

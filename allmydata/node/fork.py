@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Protocol, ServerFactory
@@ -34,6 +35,7 @@ class Fork(ServerFactory):
         self.https = https
         self.clock = clock
         self.transports: set[Any] = set()  # of those that have said nothing yet
+        self.peers: WeakSet[Any] = WeakSet()  # of those that were given to the Tub
 
     def buildProtocol(self, addr: Any) -> Peek:  # noqa: N802
         """Return what listens to the first bytes."""
@@ -70,6 +72,7 @@ class Peek(Protocol):
             return
         self._stop_waiting()
         if head == FOOLSCAP:
+            self._fork.peers.add(self.transport)
             self._give(self._fork.foolscap.buildProtocol(self._addr))
             return
         https = self._fork.https()

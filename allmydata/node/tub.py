@@ -28,7 +28,7 @@ from zope.interface import implementer
 
 from allmydata.errors import ConfigError, ConflictError
 from allmydata.node.fork import Fork
-from allmydata.util.deferreds import as_deferred, gather
+from allmydata.util.deferreds import as_deferred, gather, sleep
 from allmydata.util.fileutil import write_atomically
 
 AUTO = "AUTO"
@@ -145,6 +145,14 @@ class NodeTub(Service):
         finally:
             if hang_up.active():
                 hang_up.cancel()
+            await self._hang_up_on_the_rest()
+
+    async def _hang_up_on_the_rest(self) -> None:
+        """Close what the Tub leaves open: connections that were just being negotiated."""
+        left = [one for fork in self._forks for one in fork.peers if one.connected]
+        if left:
+            _abort(left)
+            await sleep(0, self._clock)
 
     def freeze(self) -> None:
         """Read nothing more: peers are not answered, and their connections stay."""

@@ -20,7 +20,7 @@ from pathlib import Path
 import wrpme
 
 sys.path.append(str(Path(__file__).parent.parent / "shows"))
-from hive_node import hive_node  # noqa: E402
+from hive_node import hive_node
 
 
 def put_many(place: tuple[str, int], name: str, count: int, size: int) -> None:
@@ -45,16 +45,27 @@ def rate_of(count: int, act, *args) -> float:
     return round(count / (time.perf_counter() - began), 1)
 
 
-def parallel(place: tuple[str, int], clients: int, count: int, size: int) -> None:
-    """Put from several processes, *count* in all."""
+def parallel(place: tuple[str, int], clients: int, count: int, size: int) -> float:
+    """Put from several processes, *count* in all; return how many a second are done."""
+    each = count // clients
     words = ["--place", f"{place[0]}:{place[1]}", "--size", str(size)]
-    program = [sys.executable, __file__, "--count", str(count // clients), *words]
+    program = [sys.executable, __file__, "--count", str(each), *words]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     works = [
-        subprocess.Popen([*program, "--name", f"p{size}-{n}"], stdin=subprocess.PIPE)
+        subprocess.Popen([*program, "--name", f"p{size}-{n}"], **pipes)
         for n in range(clients)
     ]
-    if any(work.wait() for work in works):
-        raise SystemExit("a client failed")
+    for work in works:
+        work.stdout.readline()  # it is ready
+
+    def go() -> None:
+        for work in works:
+            work.stdin.write(b"go\n")
+            work.stdin.flush()
+        if any([work.wait() for work in works]):
+            raise SystemExit("a client failed")
+
+    return rate_of(each * clients, go)
 
 
 def measure(place: tuple[str, int], options: argparse.Namespace) -> dict:
@@ -66,9 +77,7 @@ def measure(place: tuple[str, int], options: argparse.Namespace) -> dict:
         "size": size,
         "puts": rate_of(count, put_many, place, name, count, size),
         "gets": rate_of(count, get_many, place, name, count, size),
-        f"puts of {options.clients}": rate_of(
-            count, parallel, place, options.clients, count, size
-        ),
+        f"puts of {options.clients}": parallel(place, options.clients, count, size),
     }
 
 
@@ -84,6 +93,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.place:
         host, _, port = options.place.rpartition(":")
+        print("ready", flush=True)
+        sys.stdin.readline()
         put_many((host, int(port)), options.name, options.count, options.size[0])
         return 0
     if "TAHOE_NODE_DIRECTORY" not in os.environ:

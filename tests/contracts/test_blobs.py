@@ -17,7 +17,7 @@ from allmydata.util.deferreds import settle, start
 from tests.support.blobs import BlobsBench
 from tests.support.checks import until
 
-SIZES = [0, 1, 55, 56, 400, 401, 5000, 2**16, 2**16 + 1, 300_000, 3_000_000]
+SIZES = [0, 1, 55, 56, 500, 1024, 1025, 5000, 2**16, 2**16 + 1, 300_000, 3_000_000]
 KEYS = [b"a", bytes(range(256)), b"\0", b"/", b"..", "é😀".encode(), b"k" * 1024]
 
 
@@ -183,7 +183,7 @@ async def test_a_content_goes_with_its_last_key(room, keys):
 
 @ensureDeferred
 async def test_small_contents_that_come_at_once_share_a_file(bench, room, keys):
-    many = {b"%d" % i: some(1000, i + 1) for i in range(40)}
+    many = {b"%d" % i: some(2000, i + 1) for i in range(40)}
     await settle([keys.put(key, data) for key, data in many.items()])
     assert room._uploader.num_uploads < 10
     for key, data in many.items():
@@ -267,7 +267,7 @@ async def fill(room) -> dict[str, list]:
         await keys.put(b"s%d" % size, some(size), meta=b"meta")
     for key in KEYS:
         await other.put(key, key)
-    await settle([keys.put(b"p%d" % i, some(1000, i + 2)) for i in range(30)])
+    await settle([keys.put(b"p%d" % i, some(2000, i + 2)) for i in range(30)])
     for i in range(0, 30, 3):
         await keys.delete(b"p%d" % i)
     await keys.put(b"s55", b"other than before")

@@ -8,7 +8,7 @@ import pytest_twisted
 from pytest_twisted import ensureDeferred
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 from zope.interface.verify import verifyObject
 
@@ -320,7 +320,7 @@ async def test_a_port_that_is_taken_is_an_error_and_the_server_stays_dead(grid):
     await grid.kill([1])
     other = reactor.listenTCP(
         int(grid.servers[0].node.config.tub_ports[0].split(":")[1]),
-        Factory(),
+        Factory.forProtocol(Protocol),
         interface="127.0.0.1",
     )
     with pytest.raises(ConflictError, match="in use"):

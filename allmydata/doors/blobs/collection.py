@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from allmydata.doors.blobs.contents import Contents
 from allmydata.doors.blobs.intake import Intake, MakeSpool
 from allmydata.doors.blobs.locks import Locks
-from allmydata.doors.blobs.record import Blob, check_key
+from allmydata.doors.blobs.record import Blob, Caps, caps_of, check_key
 from allmydata.doors.blobs.rows import Rows
 from allmydata.doors.blobs.store import Store
 from allmydata.errors import ConflictError, NotFoundError
 from allmydata.interfaces import IBlobCollection
 from allmydata.streams.target import Data
-from allmydata.uri import LiteralFileURI
 from allmydata.util.deferreds import Shared, as_deferred
-
-MAX_LITERAL = 615  # bytes of a record in its row: a capability has 1,000 characters
 
 
 @implementer(IBlobCollection)
@@ -128,9 +126,9 @@ class Collection:
             self._check_free(key, replace)
             before = self._store.find(self.name, key)
             blob = self._new(key, digest, size, meta)
-            cap = await self._cap_of(blob)
+            caps = await self._caps_of(blob)
             try:
-                await rows.put(blob.row, cap, lambda store: store.keep(self.name, [blob]))
+                await rows.put(blob.row, caps, lambda store: store.keep(self.name, [blob]))
             except BaseException:
                 self._contents.keep(digest)
                 raise
@@ -143,11 +141,12 @@ class Collection:
         version = self._store.next_version(self.name, int(now * 1_000_000))
         return Blob(bytes(key), digest, size, version, int(now * 1000), bytes(meta))
 
-    async def _cap_of(self, blob: Blob) -> str:
+    async def _caps_of(self, blob: Blob) -> Caps:
         """Return what goes into the row: the record, or where it lies if it is long."""
         record = blob.to_bytes(self._store.tiny(blob.digest) if blob.is_tiny else b"")
-        if len(record) <= MAX_LITERAL:
-            return LiteralFileURI(record).to_string()
+        caps = caps_of(record)
+        if caps is not None:
+            return caps
         cap: str = await self._uploader.upload_data(record)
         return cap
 
@@ -199,6 +198,8 @@ class Collection:
             raise NotFoundError("this content is not held any more")
         left = max(place.size - offset, 0)
         size = left if size is None else min(size, left)
+        if place.data is not None:
+            return await _give(place.data[offset:][:size], target)
         start = place.offset + min(offset, place.size)
         return await self._downloader.download(place.cap, target, offset=start, size=size)
 
@@ -223,3 +224,13 @@ class Collection:
             await rows.delete(blob.row, lambda store: store.remove(self.name, key))
         self._contents.let_go(blob.digest)
         return blob
+
+
+async def _give(data: bytes, target: Any) -> Any:
+    """Do with *target* what a download does."""
+    target.register_canceller(lambda: None)
+    target.open(len(data))
+    if data:
+        await maybeDeferred(target.write, data)
+    target.close()
+    return await maybeDeferred(target.finish)

@@ -1,8 +1,8 @@
 """Contents by digest: stored once, however many keys have them.
 
-    up to 400 bytes   in the record of each key, and so in its row
-    up to 64 KiB      a file; those that come at once share one, a pack
-    more              a file
+    up to 1,024 bytes   in the record of each key, and so in its row
+    up to 64 KiB        a file; those that come at once share one, a pack
+    more                a file
 
 A content is held while a key has it or somebody is just putting it, and let go of when
 neither is so.  Its shares stay until their leases end.  Docs: docs/doors/blobs.md.

@@ -12,27 +12,37 @@
             meta
             the content itself, if it is tiny; else nothing
 
-Integers are unsigned and big-endian.  A record is the content of the file in the row: a
-literal one, unless the key is very long.  The row's name is the SHA-256 of the key, in
-base 32.  Format: docs/formats/blobs.md.
+Integers are unsigned and big-endian.  The row's name is the SHA-256 of the key, in base 32.
+In the row is
+
+    up to 615 bytes     a literal capability that holds the record
+    up to 1,399 bytes   one of its first 615 bytes to read with, and to write with
+                        ``x-allmydata-more:`` and the rest in base 85 (RFC 1924)
+    more                the capability of a file that holds it: the key is very long
+
+Format: docs/formats/blobs.md.
 """
 
 from __future__ import annotations
 
 import struct
+from base64 import b85decode, b85encode
 from hashlib import sha256
 
 from attrs import field, frozen
 from zope.interface import implementer
 
-from allmydata.errors import CorruptError, UsageError
+from allmydata.errors import BadCapError, CorruptError, UsageError
 from allmydata.interfaces import IBlob
+from allmydata.uri import LiteralFileURI, from_string
 from allmydata.util import base32
 
-DIGEST_SIZE = 32
+Caps = str | tuple[str, str]  # to read with; or to write, and to read
 MAX_KEY_SIZE = 1024
 MAX_META_SIZE = 128
-TINY = 400  # bytes; the content of a key is in its record, and nowhere else
+TINY = 1024  # bytes; the content of a key is in its record, and nowhere else
+MORE = "x-allmydata-more:"  # a capability of no kind we know: nobody follows it
+_FIRST, _REST = 615, 784  # bytes; a capability has at most 1,000 characters
 _HEAD = struct.Struct(">B32s3QHB")
 
 
@@ -71,6 +81,32 @@ class Blob:
 def row_of(key: bytes) -> str:
     """Return the name of the row of *key*."""
     return base32.b2a(sha256(key).digest())
+
+
+def caps_of(record: bytes) -> Caps | None:
+    """Return what goes into the row; None: it is too long for one."""
+    first, rest = record[:_FIRST], record[_FIRST:]
+    literal = LiteralFileURI(first).to_string()
+    if len(rest) > _REST:
+        return None
+    return (MORE + b85encode(rest).decode(), literal) if rest else literal
+
+
+def record_in(caps: tuple[str | None, str]) -> bytes | None:
+    """Return the record in a row; None: there is none.
+
+    :param caps: that to write with, if any, and that to read with
+    """
+    more, literal = caps
+    try:
+        first = from_string(literal)
+        if not isinstance(first, LiteralFileURI):
+            return None
+        if more is None:
+            return first.data
+        return first.data + b85decode(more.removeprefix(MORE))
+    except (BadCapError, ValueError):
+        return None
 
 
 def read_record(row: str, data: bytes) -> tuple[Blob, bytes]:

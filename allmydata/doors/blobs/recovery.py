@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from allmydata import uri
 from allmydata.doors.blobs.contents import PACK
 from allmydata.doors.blobs.pack import read_table, table_size
-from allmydata.doors.blobs.record import Blob, read_record
+from allmydata.doors.blobs.record import Blob, read_record, record_in
 from allmydata.doors.blobs.store import Directory, Store
 from allmydata.errors import CorruptError, GridError
 from allmydata.streams.target import Data
@@ -117,11 +117,11 @@ class Recovery:
 
     async def _read_name(self, child: Any) -> tuple[Blob, bytes] | None:
         try:
-            match child.cap:
-                case uri.LiteralFileURI() as cap:
-                    return read_record(child.name, cap.data)
-                case uri.CHKFileURI() as cap:
-                    return read_record(child.name, await self._read(cap, cap.size))
+            record = record_in(child.texts)
+            if record is None and isinstance(child.cap, uri.CHKFileURI):
+                record = await self._read(child.cap, child.cap.size)
+            if record is not None:
+                return read_record(child.name, record)
         except CorruptError:
             pass
         except GridError as e:

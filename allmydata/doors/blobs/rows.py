@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from allmydata.doors.blobs.record import Caps
 from allmydata.doors.blobs.store import Note, Store
 from allmydata.errors import NodeNotReadyError, NoSuchChildError
 from allmydata.util.deferreds import Gate, log_failure, start
@@ -28,7 +29,7 @@ MOST_ROWS = 500  # in one call
 @frozen(eq=False)
 class _Change:
     row: str
-    cap: str | None = field(repr=False)  # None: take the row out
+    caps: Caps | None = field(repr=False)  # None: take the row out
     note: Note
     done: Deferred[None]
 
@@ -49,12 +50,12 @@ class Rows:
             gate.open()
         self._is_stopped = False
 
-    async def put(self, row: str, cap: str, note: Note) -> None:
+    async def put(self, row: str, caps: Caps, note: Note) -> None:
         """Put a row in place, on the grid and in the index.
 
         :raises GridError: the grid did not say that it was done; it may be, though
         """
-        await self._do(row, cap, note)
+        await self._do(row, caps, note)
 
     async def delete(self, row: str, note: Note) -> None:
         """Take a row out, on the grid and in the index; it may be gone already."""
@@ -77,10 +78,10 @@ class Rows:
 
     # ---- inside --------------------------------------------------------------------------
 
-    async def _do(self, row: str, cap: str | None, note: Note) -> None:
+    async def _do(self, row: str, caps: Caps | None, note: Note) -> None:
         if self._is_stopped:
             raise NodeNotReadyError("the node is stopping")
-        change = _Change(row, cap, note, Deferred())
+        change = _Change(row, caps, note, Deferred())
         self._queue.append(change)
         if self._has_done_all.is_open:
             self._has_done_all.shut()
@@ -105,9 +106,9 @@ class Rows:
         """Return the first change, and those after it that can go with it."""
         batch = [self._queue.popleft()]
         taken = {batch[0].row}
-        while batch[0].cap is not None and self._queue and len(batch) < MOST_ROWS:
+        while batch[0].caps is not None and self._queue and len(batch) < MOST_ROWS:
             following = self._queue[0]
-            if following.cap is None or following.row in taken:
+            if following.caps is None or following.row in taken:
                 break
             taken.add(following.row)
             batch.append(self._queue.popleft())
@@ -128,8 +129,8 @@ class Rows:
 
     async def _write(self, batch: list[_Change]) -> bool:
         """Return whether the directory changed."""
-        caps = {one.row: one.cap for one in batch}
-        if batch[0].cap is not None:
+        caps = {one.row: one.caps for one in batch}
+        if batch[0].caps is not None:
             await self._directory.set_children(caps)
             return True
         try:

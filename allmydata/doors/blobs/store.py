@@ -23,9 +23,8 @@ from typing import Any
 from attrs import field, frozen
 
 from allmydata.doors.blobs.pack import Packed
-from allmydata.doors.blobs.record import TINY, Blob
+from allmydata.doors.blobs.record import Blob
 from allmydata.doors.blobs.storefile import connect, explained, remove_traces
-from allmydata.uri import LiteralFileURI, from_string
 
 Note = Callable[["Store"], None]
 
@@ -34,11 +33,12 @@ _BLOB = "key, digest, size, version, time, meta"
 
 @frozen
 class Place:
-    """Where a content lies: a file, or a part of one."""
+    """Where a content lies: a file, or a part of one; a tiny one is here itself."""
 
-    cap: str = field(repr=False)
+    cap: str | None = field(repr=False)
     offset: int
     size: int
+    data: bytes | None = field(repr=False)
 
 
 @frozen
@@ -131,8 +131,8 @@ class Store:
 
     def place_of(self, digest: bytes) -> Place | None:
         """Return where a content lies; None: it is not held."""
-        words = """SELECT coalesce(contents.cap, packs.cap), offset, size FROM contents
-            LEFT JOIN packs ON packs.number = pack WHERE digest = ?"""
+        words = """SELECT coalesce(contents.cap, packs.cap), offset, size, data
+            FROM contents LEFT JOIN packs ON packs.number = pack WHERE digest = ?"""
         found = self._all(words, digest)
         return Place(*found[0]) if found else None
 
@@ -144,7 +144,9 @@ class Store:
 
     def add_tiny(self, digest: bytes, content: bytes) -> None:
         """Note a content that is in the records of its keys."""
-        self.add_content(digest, len(content), LiteralFileURI(content).to_string())
+        words = "INSERT OR REPLACE INTO contents (digest, size, data) VALUES (?, ?, ?)"
+        with self.changing() as db:
+            db.execute(words, (digest, len(content), content))
 
     def add_pack(self, name: str, cap: str, contents: Sequence[Packed]) -> None:
         """Note a pack, and those contents in it that are nowhere else."""
@@ -159,8 +161,7 @@ class Store:
     def tiny(self, digest: bytes) -> bytes:
         """Return a content that is in the records of its keys."""
         place = self.place_of(digest)
-        cap = from_string(place.cap) if place else None
-        return cap.data if isinstance(cap, LiteralFileURI) else b""
+        return (place.data if place else None) or b""
 
     def is_wanted(self, digest: bytes) -> bool:
         """Tell whether a key has this content."""
@@ -174,8 +175,8 @@ class Store:
 
     def own_file(self, digest: bytes) -> bool:
         """Tell whether a content is a file of its own, with a row of its own."""
-        words = "SELECT 1 FROM contents WHERE digest = ? AND size > ? AND cap IS NOT NULL"
-        return bool(self._all(words, digest, TINY))
+        words = "SELECT 1 FROM contents WHERE digest = ? AND cap IS NOT NULL"
+        return bool(self._all(words, digest))
 
     def remove_content(self, digest: bytes) -> None:
         """Forget where a content lies."""

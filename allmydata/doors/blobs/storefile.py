@@ -34,7 +34,7 @@ SCHEMA = f"""
     );
     CREATE TABLE contents (
         digest BLOB PRIMARY KEY, size INTEGER NOT NULL,
-        cap TEXT, pack INTEGER, offset INTEGER NOT NULL DEFAULT 0
+        data BLOB, cap TEXT, pack INTEGER, offset INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE INDEX contents_pack ON contents (pack) WHERE pack IS NOT NULL;
     CREATE TABLE names (
