@@ -331,7 +331,6 @@ class Client(Node):
         if port.url:
             self.keep("node.url", port.url)
 
-
     async def _start_hive(self, blobs: Blobs) -> None:
         if not self.config.hive_enabled:
             (self.basedir / "hive.url").unlink(missing_ok=True)
@@ -412,9 +411,7 @@ class WebPort(Service):
         return self._port.stopListening()
 
 
-async def open_web(
-    endpoint: str, site: Any, clock: Any, what: str = "web.port"
-) -> WebPort:
+async def open_web(endpoint: str, site: Any, clock: Any, what: str = "web.port") -> WebPort:
     """Open the port that *endpoint* describes.
 
     :raises ConflictError, ConfigError: it is in use, or can't be opened

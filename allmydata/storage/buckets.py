@@ -81,9 +81,7 @@ class BucketWriter(Referenceable):
         """Tell whether it may still be written."""
         return not self._closed_why
 
-    async def _write(
-        self, write: Callable[[int, bytes], T], offset: int, data: bytes
-    ) -> T:
+    async def _write(self, write: Callable[[int, bytes], T], offset: int, data: bytes) -> T:
         self._demand_open()
         self.share.check(offset, len(data))
         if self._waiting + len(data) > MOST_WAITING:

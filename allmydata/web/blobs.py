@@ -20,6 +20,12 @@ from allmydata.web.reply import Reply, as_json
 from allmydata.web.request import Request
 
 
+class TakenError(HTTPError):
+    """A key that is there, and was to be new."""
+
+    code = "conflict"
+
+
 class BlobCalls:
     """Answers for all collections of a node."""
 
@@ -56,7 +62,7 @@ class BlobCalls:
         try:
             made: Reply = await face.put(request, key)
         except ConflictError as e:
-            raise HTTPError(412, e.message) from e
+            raise TakenError(412, e.message) from e
         return made
 
     async def delete(self, request: Request) -> Reply:

@@ -24,9 +24,11 @@ BENCHMARKS = {
     "frozen": ["frozen.py"],
     "check": ["check.py"],
     "leases": ["leases.py"],
+    "https": ["https.py"],
     "tables": ["tables.py"],
     "dirs": ["dirs.py"],
     "web": ["web.py"],
+    "hive": ["hive.py"],
     "annex": ["annex.py"],
     "workload": ["workload.py", "--tahoe", str(TAHOE), "--skip", "small,dirs"],
 }

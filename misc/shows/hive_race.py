@@ -6,6 +6,7 @@ python misc/shows/hive_race.py [--rounds 20] [--racers 16] [--size 5000]
 from __future__ import annotations
 
 import argparse
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def race(racers: list[subprocess.Popen], alias: str) -> int:
     """
     for number, racer in enumerate(racers):
         racer.stdin.write(f"{alias} racer-{number}\n")
-    for racer in racers:
+    for racer in random.sample(racers, len(racers)):
         racer.stdin.flush()
     outcomes = [racer.stdout.readline().strip() for racer in racers]
     lost = outcomes.count("AliasAlreadyExists")

@@ -46,6 +46,10 @@ SHOWS = {
     "hostile-servers": ["hostile_servers.py"],
     "one-grid": ["one_grid.py"],
     "web-safety": ["web_safety.py"],
+    "hive-examples": ["hive_examples.py"],
+    "hive-race": ["hive_race.py"],
+    "hive-recover": ["hive_recover.py"],
+    "hive-pickles": ["hive_pickles.py"],
     "web-hostile": ["web_hostile.py"],
 }
 

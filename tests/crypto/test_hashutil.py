@@ -42,6 +42,7 @@ TAGS = {
     "plaintext_segment_hash": b"allmydata_plaintext_segment_v1",
 }
 HASHER_TAGS = {
+    "annex_key_hasher": b"allmydata_annex_key_v1",
     "crypttext_hasher": b"allmydata_crypttext_v1",
     "plaintext_hasher": b"allmydata_plaintext_v1",
     "plaintext_segment_hasher": b"allmydata_plaintext_segment_v1",

@@ -267,7 +267,7 @@ async def test_statuses_are_what_the_gateway_shows(network, broker):
             "nodeid": base32.b2a(b"\1" * 20),
             "nickname": "attic",
             "connection_status": "Connected to tcp:127.0.0.1:1 via tcp",
-                "protocol": "foolscap",
+            "protocol": "foolscap",
             "available_space": None,
             "version": None,
             "last_received_data": None,

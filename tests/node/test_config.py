@@ -315,3 +315,23 @@ def test_files_older_than_tahoe_cfg_are_named(tmp_path):
         ConfigError, match=r"older than tahoe.cfg: webport, introducer.furl"
     ):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_good"),
+    [
+        ("", True),
+        ("port = tcp:5909", False),
+        ("port = 5909", False),
+        ("port = tcp:5909:interface=0.0.0.0", False),
+        ("port = tcp6:5909:interface=\\:\\:1", True),
+        ("port = tcp:5909\nauth = token", True),
+    ],
+)
+def test_a_hive_that_others_reach_asks_for_a_token(lines, is_good):
+    text = f"[hive]\nenabled = true\n{lines}\n".encode()
+    if is_good:
+        assert parse(text, BASE, "client").hive_enabled
+    else:
+        with pytest.raises(ConfigError, match="others could reach it"):
+            parse(text, BASE, "client")

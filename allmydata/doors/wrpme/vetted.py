@@ -109,6 +109,7 @@ BUILDERS: dict[tuple[str, str], Any] = {
     ("builtins", "complex"): _only(complex, (_float, _float)),
     ("builtins", "slice"): _only(slice, (_anything,) * 3),
     ("builtins", "range"): _only(range, (_whole,) * 3),
+    ("builtins", "xrange"): _only(range, (_whole,) * 3),  # of Python 2
     ("builtins", "object"): object,
     ("collections", "OrderedDict"): _only(OrderedDict, (), (_items,)),
     ("collections", "defaultdict"): _default,

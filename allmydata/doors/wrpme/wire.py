@@ -35,6 +35,7 @@ from .errors import (
 )
 
 DEFAULT_PORT = 5909
+HELLO = "/v1/hello"
 TIMEOUT_S = 60.0
 MAX_ALIAS_SIZE = 1024  # bytes of UTF-8
 MAX_IDLE = 8  # connections that are kept
@@ -92,7 +93,7 @@ class Line:
         :raises Error: it is none, or can't be reached
         """
         try:
-            status, body = self._ask("GET", "/v1/hello")
+            status, body = self._ask("GET", HELLO)
         except UnexpectedReply as e:
             raise InvalidProtocol("what answers there is no hive") from e
         if status in (401, 403):
@@ -170,7 +171,7 @@ class Line:
             if connection.sock is None:
                 _open(connection)
             answer = _send(connection, method, path, content, headers)
-            body = self._read(answer)
+            body = self._read(answer, is_content=path != HELLO)
         except BaseException as e:
             connection.close()
             meaning = _meaning(e)
@@ -180,9 +181,10 @@ class Line:
         self._give_back(connection, answer)
         return answer.status, body
 
-    def _read(self, answer: HTTPResponse) -> bytes:
+    def _read(self, answer: HTTPResponse, *, is_content: bool) -> bytes:
         size, most = answer.length or 0, self._max_size
-        if answer.status == 200 and most is not None and size > most:
+        is_content = is_content and answer.status == 200
+        if is_content and most is not None and size > most:
             raise BufferTooSmall(f"the content has {size} bytes, {most} are taken")
         return answer.read()
 

@@ -163,7 +163,7 @@ class HttpsLink:
         return True
 
     async def _sleep(self, seconds: float) -> None:
-        if self._is_stopped:  # by somebody who heard of it just now, and so could not cancel
+        if self._is_stopped:  # from within, where cancelling does nothing
             raise CancelledError
         self._pause = Deferred()
         call = self._clock.callLater(seconds, self._wake)
