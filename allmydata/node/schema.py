@@ -228,9 +228,7 @@ EXPIRE_CUTOFF = Key(
 EXPIRE_IMMUTABLE = Key(
     "storage", "expire.immutable", BOOL, "true", "delete immutable shares"
 )
-EXPIRE_MUTABLE = Key(
-    "storage", "expire.mutable", BOOL, "true", "delete mutable shares"
-)
+EXPIRE_MUTABLE = Key("storage", "expire.mutable", BOOL, "true", "delete mutable shares")
 EXPIRE_GRACE = Key(
     *("storage", "expire.grace", DURATION, "30d"),
     "running time from the end of the last lease to deletion",

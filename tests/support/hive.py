@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 from allmydata.doors.hive.service import Hive
 from allmydata.web.site import GatewaySite
 from tests.support.blobs import BlobsBench
+from tests.support.checks import until
 
 HOST = "127.0.0.1"
 
@@ -24,6 +25,7 @@ class HiveBench(BlobsBench):
         super().__init__(base, **options)
         self.port = 0
         self._ports: list[Any] = []
+        self._sites: list[GatewaySite] = []
 
     def listen(self, token: bytes | None = None, max_size: int | None = None) -> Any:
         """Serve a room as a node does when it starts; return the room."""
@@ -32,6 +34,7 @@ class HiveBench(BlobsBench):
         port = reactor.listenTCP(self.port, site, interface=HOST)
         self.port = port.getHost().port
         self._ports.append(port)
+        self._sites.append(site)
         return room
 
     async def hang_up(self) -> None:
@@ -46,6 +49,8 @@ class HiveBench(BlobsBench):
     async def stop(self) -> None:
         for port in self._ports:
             await port.stopListening()
+        # the clients are gone, but that may not have been heard yet
+        await until(lambda: not any(len(site.crowd) for site in self._sites))
         await super().stop()
 
     def with_raw(self, act: Callable[[wrpme.RawClient], Any], **options: Any) -> Any:
