@@ -159,7 +159,9 @@ def test_an_allowed_class_itself_is_not_changed():
     assert Point.__eq__ is not None
 
 
-@pytest.mark.parametrize("obj", [lambda: 1, Slotted, open, sys], ids=repr)
+@pytest.mark.parametrize(
+    "obj", [lambda: 1, Slotted, open, sys], ids=["lambda", "slotted", "builtin", "module"]
+)
 def test_what_can_t_be_read_back_is_not_sealed(obj):
     with pytest.raises(TypeError):
         Envelopes().seal("a", obj)
