@@ -1,10 +1,17 @@
 import gc
 
+import hypothesis
 import pytest
 import pytest_twisted
 from foolscap.api import flushEventualQueue
 from twisted.internet import reactor
 from twisted.logger import LogLevel, globalLogPublisher
+
+# What a machine is busy with beside is no fault of the code.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)

@@ -98,6 +98,24 @@ def parse_allocated(body: bytes) -> tuple[frozenset[int], frozenset[int]]:
     return _numbers(told["already-have"]), _numbers(told["allocated"])
 
 
+def pack_shares(shares: Mapping[int, bytes]) -> bytes:
+    """Return whole shares, to be stored."""
+    return cbor.encode({"shares": dict(shares)})
+
+
+def parse_shares(body: bytes) -> dict[int, bytes]:
+    """Return whole shares, by number.
+
+    :raises CorruptError: it is no map of them
+    """
+    shares = _members(body, {"shares"})["shares"]
+    if not isinstance(shares, dict) or len(shares) > MAX_SHARES:
+        _refuse(f"wanted a map of at most {MAX_SHARES} shares")
+    if not all(isinstance(one, bytes) for one in shares.values()):
+        _refuse("a share that is no bytes")
+    return {_number(n): one for n, one in shares.items()}
+
+
 def pack_missing(ranges: Collection[tuple[int, int]]) -> bytes:
     """Return which bytes of a share are still to come."""
     return cbor.encode({"required": [{"begin": a, "end": b} for a, b in ranges]})

@@ -54,6 +54,7 @@ class ServerVersion:
     readonly: bool = False
     max_write: int = OLD_MAX_WRITE
     batched_leases: int = 0  # files whose leases it renews in one call; 0: none
+    whole_shares: int = 0  # bytes of the largest share it takes in one call; 0: none
 
     @classmethod
     def parse(cls, answer: object) -> ServerVersion:
@@ -72,6 +73,7 @@ class ServerVersion:
             readonly=ours.get(b"readonly") is True,
             max_write=MAX_WRITE if v1 else OLD_MAX_WRITE,
             batched_leases=_size(ours.get(b"batched-leases"), 0),
+            whole_shares=_size(ours.get(b"whole-shares"), 0),
         )
 
 
@@ -211,6 +213,25 @@ class StorageServerProxy:
                 why=f"{len(surprise)} share numbers too many",
             )
         return set(already), dict(writers)
+
+    @as_deferred
+    async def put_shares(
+        self, storage_index: bytes, shares: Mapping[int, bytes]
+    ) -> tuple[set[int], set[int]]:
+        """Store whole shares, each of at most ``version.whole_shares`` bytes.
+
+        :return: the numbers it held already, and those that it keeps now
+        :raises ServerLostError: nobody knows whether it was done
+        :raises ServerRefusedError: it won't
+        """
+        held, kept = await self._call(
+            "put_shares",
+            storage_index,
+            *self._lease(storage_index),
+            dict(shares),
+            self._canary,
+        )
+        return set(held), set(kept)
 
     @as_deferred
     async def get_buckets(self, storage_index: bytes) -> dict[int, Any]:

@@ -35,6 +35,7 @@ class EncryptedUploadable:
         self._cipher: AES_CTR | None = None
         self._left = -1
         self._hashes = _PlaintextHashes() if hash_plaintext else None
+        self._again: list[bytes] = []
 
     def get_size(self) -> Deferred[int]:
         """Return the bytes of the file."""
@@ -70,11 +71,14 @@ class EncryptedUploadable:
 
         :raises UploadSourceError: the original ended before its size, or gave too much
         """
+        if self._again:
+            pieces, self._again = self._again, []
+            return pieces
         if self._cipher is None:
             self._cipher = AES_CTR(await self.get_encryption_key())
             self._left = await self.get_size()
         wanted = min(length, self._left)
-        pieces: list[bytes] = []
+        pieces = []
         while wanted:
             plain = await self._original.read(wanted)
             got = sum(map(len, plain))
@@ -88,6 +92,10 @@ class EncryptedUploadable:
             self._left -= got
             pieces += [self._encrypt(piece) for piece in plain]
         return pieces
+
+    def put_back(self, crypttext: bytes) -> None:
+        """Have the next read, of the same length, return what was read already."""
+        self._again = [crypttext]
 
     def _encrypt(self, plain: bytes) -> bytes:
         assert self._cipher is not None

@@ -84,19 +84,25 @@ class ShareholderFinder:
         :raises NotEnoughServersError: the happiness wanted can't be reached; nothing
             that was allocated is left behind
         """
-        n = self.shape.geometry.n
-        candidates = self.servers[: 2 * n]
-        for server in candidates:
-            if server.readonly or server.max_share_size < self.shape.share_size:
-                self._closed[server] = "takes no share of this size"
         try:
-            await self._find(candidates)
+            await self._find(self._candidates())
         except BaseException:
             # waited for: whoever tries again at once must not find its own old rooms
             given = start(settle(self._give_back(list(self._rooms))))
             await given.addTimeout(GIVE_BACK_S, self.clock, lambda *_: None)
             raise
         return Shareholders(self._held, self._writers(), self._servers(), self._silent)
+
+    def first_plan(self) -> Placement[Server]:
+        """Return where the shares would go if nobody held any; nobody is asked."""
+        return self._plan(self._candidates())
+
+    def _candidates(self) -> list[Server]:
+        candidates = self.servers[: 2 * self.shape.geometry.n]
+        for server in candidates:
+            if server.readonly or server.max_share_size < self.shape.share_size:
+                self._closed[server] = "takes no share of this size"
+        return candidates
 
     async def _find(self, candidates: list[Server]) -> None:
         wanted = self._plan(candidates)

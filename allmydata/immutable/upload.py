@@ -26,6 +26,13 @@ from allmydata.immutable.encrypt import EncryptedUploadable
 from allmydata.immutable.lanes import Lane, Lingering
 from allmydata.immutable.shareholders import ShareholderFinder, Shareholders
 from allmydata.immutable.transfers import Transfer, Transfers
+from allmydata.immutable.whole import (
+    HERE_AND_NOW,
+    MOST_WHOLE,
+    make_shares,
+    put_whole,
+    takes_whole,
+)
 from allmydata.interfaces import IUploader
 from allmydata.streams import uploadable as sources
 from allmydata.uri import LITERAL_LIMIT, CHKFileURI, LiteralFileURI
@@ -79,7 +86,8 @@ class Uploader(Service):
         """Store what *uploadable*, an IUploadable, holds; return its capability.
 
         :param happy: on how many servers at least, instead of the node's own number
-        :raises NotEnoughServersError: that can't be reached; nothing was stored
+        :raises NotEnoughServersError: that can't be reached.  Of a large file nothing is
+            left; shares of a small one that were stored by then are whole, and leased
         :raises UploadSourceError: the bytes could not be read
         :raises UsageError: *happy* is no number of servers
         """
@@ -153,10 +161,50 @@ class Uploader(Service):
             await self._wait_for_servers(params[1])
             # equal files at once: the second finds the first's shares, and renews leases
             async with self._alone(index):
-                await self._place(encoder, params[1], transfer)
-                seal, *_ = await encoder.start()
+                seal = await self._put_whole(encoder, encrypted, params[1], transfer)
+                if not seal:
+                    await self._place(encoder, params[1], transfer)
+                    seal, *_ = await encoder.start()
         key = await encrypted.get_encryption_key()
         return CHKFileURI(key, seal, params[0], params[2], size).to_string()
+
+    async def _put_whole(
+        self, encoder: Encoder, source: EncryptedUploadable, happy: int, transfer: Transfer
+    ) -> bytes:
+        """Store a small file the short way; return its seal, empty if that did not do."""
+        geometry, index = encoder.geometry, encoder.get_param("storage_index")
+        if geometry.num_segments > 1 or geometry.size > MOST_WHOLE:
+            return b""
+        finder = self._finder(encoder, happy)
+        plan = finder.first_plan()
+        if not takes_whole(plan, finder.shape.share_size, happy):
+            return b""
+        crypttext = b"".join(await source.read_encrypted(geometry.size))
+        if geometry.size <= HERE_AND_NOW:
+            file = make_shares(crypttext, geometry)
+        else:
+            file = await self._workers.run(make_shares, crypttext, geometry)
+        paces = self._broker.paces
+        if not await put_whole(index, file, plan, happy, paces, self._clock):
+            source.put_back(crypttext)
+            return b""
+        transfer.num_segments = 1
+        for shnum, server in plan.new.items():
+            transfer.asked(server, shnum)
+            transfer.got(server, range(1), len(file.shares[shnum]))
+        transfer.advance(geometry.size)
+        return file.seal
+
+    def _finder(self, encoder: Encoder, happy: int) -> ShareholderFinder:
+        storage_index = encoder.get_param("storage_index")
+        return ShareholderFinder(
+            self._broker.for_index(storage_index),
+            storage_index,
+            ShareShape(encoder.geometry),
+            happy,
+            self._clock,
+            self._broker.paces,
+        )
 
     async def _place(self, encoder: Encoder, happy: int, transfer: Transfer) -> None:
         """Find shareholders for *encoder*.
@@ -164,16 +212,8 @@ class Uploader(Service):
         A share that another client is just writing is neither held nor to be had; so
         whoever is refused looks again, twice, before it is an error.
         """
-        storage_index = encoder.get_param("storage_index")
         for wait_s in (*RETRY_AFTER_S, None):
-            finder = ShareholderFinder(
-                self._broker.for_index(storage_index),
-                storage_index,
-                ShareShape(encoder.geometry),
-                happy,
-                self._clock,
-                self._broker.paces,
-            )
+            finder = self._finder(encoder, happy)
             try:
                 holders = await finder.find()
                 break

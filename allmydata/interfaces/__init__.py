@@ -32,6 +32,7 @@ from allmydata.interfaces.storage import (
     MAX_BUCKETS,
     MAX_SHARE_DATA,
     MAX_SLOT_DATA,
+    MAX_WHOLE_SHARE,
     IStorageBucketReader,
     IStorageBucketWriter,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "MAX_BUCKETS",
     "MAX_SHARE_DATA",
     "MAX_SLOT_DATA",
+    "MAX_WHOLE_SHARE",
     "URI",
     "AnyNode_",
     "DirectoryNode_",

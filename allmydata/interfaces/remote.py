@@ -51,6 +51,7 @@ from allmydata.interfaces.storage import (
     MAX_PARTS,
     MAX_SHARE_DATA,
     MAX_SLOT_DATA,
+    MAX_WHOLE_SHARE,
 )
 
 Hash = ByteStringConstraint(maxLength=HASH_SIZE, minLength=HASH_SIZE)
@@ -60,6 +61,7 @@ StorageIndex = ByteStringConstraint(maxLength=16)
 URI = ByteStringConstraint(maxLength=1000)
 DirnodeURI = ByteStringConstraint(maxLength=1000)
 ShareData = ByteStringConstraint(maxLength=MAX_SHARE_DATA)
+WholeShare = ByteStringConstraint(maxLength=MAX_WHOLE_SHARE)
 URIExtensionData = ByteStringConstraint(maxLength=1000)
 LeaseRenewSecret = Hash  # whoever knows it may renew the lease it was given with
 LeaseCancelSecret = Hash  # whoever knows it may end that lease
@@ -287,6 +289,28 @@ class RIStorageServer(RemoteInterface):
         return TupleOf(
             SetOf(ShareNumber, maxLength=MAX_BUCKETS),
             DictOf(ShareNumber, RIBucketWriter, maxKeys=MAX_BUCKETS),
+        )
+
+    def put_shares(
+        storage_index=StorageIndex,
+        renew_secret=LeaseRenewSecret,
+        cancel_secret=LeaseCancelSecret,
+        shares=DictOf(ShareNumber, WholeShare, maxKeys=MAX_BUCKETS),
+        canary=Referenceable,
+    ):
+        """Store whole shares of one file, all of one size, in one call.
+
+        As ``allocate_buckets``, ``write`` and ``close`` would, and as durable.  A server
+        names this as ``whole-shares`` in ``get_version``, with the bytes of the largest
+        share that it takes so.
+
+        :param canary: nothing is asked of it; its connection tells whose the leases are
+        :return: ``(numbers of shares the server had, numbers that it keeps now)``; a number
+            in neither found no room, or is being written by somebody else
+        """
+        return TupleOf(
+            SetOf(ShareNumber, maxLength=MAX_BUCKETS),
+            SetOf(ShareNumber, maxLength=MAX_BUCKETS),
         )
 
     def add_lease(

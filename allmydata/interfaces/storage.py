@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 HASH_SIZE = 32  # bytes of a hash: SHA-256
 MAX_BUCKETS = 256  # shares of one file on one server: no code makes more
 MAX_SHARE_DATA = 16 * 2**20  # bytes that one read or write of a bucket carries
+MAX_WHOLE_SHARE = 2**20  # bytes of a share that ``put_shares`` takes
 MAX_SLOT_DATA = 2**28  # bytes of one part of a mutable share: all of it travels in one call
 MAX_PARTS = 100_000  # of one share, in one call
 

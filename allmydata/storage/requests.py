@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import field, frozen
 from twisted.logger import Logger
@@ -77,6 +77,33 @@ def allocate(
         new = sorted(wanted - tree.numbers(claim.storage_index).keys())
         begun = _begin(tree, claim, new, size, room() if new else 0)
     return Allocation(held, begun)
+
+
+def put_whole(
+    tree: ShareTree,
+    claim: Claim,
+    shares: Mapping[int, bytes],
+    size: int,
+    room: Callable[[], int],
+) -> tuple[set[int], set[int]]:
+    """Lease the shares that are here; write those of *shares* that are not, durably.
+
+    :param size: bytes of each share
+    :param room: tells how many bytes may be promised, header and lease included
+    :return: the numbers that were here, and those written
+    :raises OSError: the disk failed; shares written before that are kept
+    """
+    allocation = allocate(tree, claim, set(shares), size, room)
+    kept: set[int] = set()
+    try:
+        for shnum, share in allocation.begun.items():
+            share.write(0, shares[shnum])
+            share.finish()
+            kept.add(shnum)
+    finally:
+        for share in allocation.begun.values():
+            share.discard()
+    return allocation.held, kept
 
 
 def _begin(

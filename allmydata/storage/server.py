@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from twisted.internet.interfaces import IReactorTime
 from allmydata.errors import GridError, UsageError
 from allmydata.formats.container import LEASE_DURATION_S, Container
 from allmydata.formats.renewals import MOST_RENEWALS, unpack_renewals
-from allmydata.interfaces import RIStorageServer
+from allmydata.interfaces import MAX_WHOLE_SHARE, RIStorageServer
 from allmydata.storage import requests, slots
 from allmydata.storage.accounts import NO_QUOTAS, Quotas, account_behind
 from allmydata.storage.advisories import Advisory, keep_advisory, read_advisories
@@ -195,6 +195,7 @@ class StorageServer(Referenceable, Service):
                 b"zone": self.zone,
                 b"readonly": self.readonly,
                 b"batched-leases": MOST_RENEWALS,
+                b"whole-shares": MAX_WHOLE_SHARE,
             },
             b"application-version": f"allmydata/{self.version}".encode(),
         }
@@ -229,6 +230,41 @@ class StorageServer(Referenceable, Service):
         begun = {n: self._writer(one, canary) for n, one in allocation.begun.items()}
         return allocation.held, begun
 
+    @as_deferred
+    async def remote_put_shares(
+        self,
+        storage_index: bytes,
+        renew_secret: bytes,
+        cancel_secret: bytes,
+        shares: Mapping[int, bytes],
+        canary: Any,
+    ) -> tuple[set[int], set[int]]:
+        """Store whole shares of one size; lease those that are here already.
+
+        :return: all share numbers that were held, and those that are kept now
+        :raises UsageError: arguments that can't be meant
+        :raises NoSpaceError: the disk is full
+        """
+        _demand_storage_index(storage_index)
+        sizes = {len(one) for one in shares.values()} or {0}
+        if len(sizes) > 1 or max(sizes) > MAX_WHOLE_SHARE:
+            raise UsageError(f"shares of one size are taken, up to {MAX_WHOLE_SHARE} bytes")
+        size = sizes.pop()
+        _demand_share_numbers(set(shares), size)
+        account = self._account(canary)
+        claim = self._claim(storage_index, renew_secret, cancel_secret, account)
+        await self._know_what_counts()
+        wanted = self._free_numbers(storage_index, set(shares))
+        room = self._room_for(account)
+        self._reserve(storage_index, wanted, size, account)
+        try:
+            chosen = {shnum: shares[shnum] for shnum in wanted}
+            return await self._disk.run(
+                requests.put_whole, self._tree, claim, chosen, size, room
+            )
+        finally:
+            self._release(storage_index, wanted, size, account)
+
     def _account(self, canary: Any) -> int:
         """Return who is asking, and remember having seen them."""
         account, tubid = account_behind(canary)
@@ -239,11 +275,8 @@ class StorageServer(Referenceable, Service):
     async def _allocate(self, claim: Claim, sharenums: set[int], size: int) -> Allocation:
         """Reserve numbers and room before the thread starts; give back what it leaves."""
         index, account = claim.storage_index, claim.account
-        wanted = {n for n in sharenums if (index, n) not in self._writers}
-        if self.readonly:
-            wanted = set()
-        promised = self._promised.total(), account, self._promised[account]
-        room = partial(self._room, *promised)
+        wanted = self._free_numbers(index, sharenums)
+        room = self._room_for(account)
         self._reserve(index, wanted, size, account)
         begun: set[int] = set()
         try:
@@ -254,6 +287,17 @@ class StorageServer(Referenceable, Service):
         finally:
             self._release(index, wanted - begun, size, account)
         return allocation
+
+    def _free_numbers(self, index: bytes, sharenums: set[int]) -> set[int]:
+        """Return those of *sharenums* that nobody is writing; none if none are taken."""
+        if self.readonly:
+            return set()
+        return {n for n in sharenums if (index, n) not in self._writers}
+
+    def _room_for(self, account: int) -> Callable[[], int]:
+        """Return what tells, in a thread, the room there is beside what is promised now."""
+        promised = self._promised.total(), account, self._promised[account]
+        return partial(self._room, *promised)
 
     def _reserve(self, index: bytes, numbers: set[int], size: int, account: int) -> None:
         self._writers.update(((index, n), None) for n in numbers)

@@ -64,7 +64,7 @@ async def test_an_upload_ends_without_a_late_server_which_gets_its_share_later(
 async def test_a_late_server_without_which_the_file_is_not_happy_is_waited_for(make_grid):
     grid = await make_grid(4, (2, 4, 4))
     freeze_at(grid, 1, "close")
-    putting = Deferred.fromCoroutine(grid.put(content(50_000)))
+    putting = Deferred.fromCoroutine(grid.put(content(500_000)))
     await until(lambda: grid.lines[1].line.is_hanging)
     await until(lambda: len(grid.share_files()) == 4)
     for _ in range(20):

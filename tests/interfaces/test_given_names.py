@@ -172,6 +172,7 @@ ADDED = {
     "RIStorageServer": {
         "get_version()",
         "renew_leases(packed, canary)",
+        "put_shares(storage_index, renew_secret, cancel_secret, shares, canary)",
         "add_lease(storage_index, renew_secret, cancel_secret)",
         "advise_corrupt_share(share_type, storage_index, shnum, reason)",
         "slot_readv(storage_index, shares, readv)",

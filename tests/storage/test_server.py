@@ -65,6 +65,7 @@ async def test_version_is_the_one_of_the_protocol_and_ours(serve):
         b"zone": "cellar",
         b"readonly": False,
         b"batched-leases": 5000,
+        b"whole-shares": 2**20,
     }
 
 

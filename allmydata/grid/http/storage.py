@@ -76,6 +76,7 @@ class HttpStorage:
         calls: dict[str, Callable[..., Call]] = {
             "get_version": self._version,
             "allocate_buckets": self._allocate,
+            "put_shares": self._put,
             "get_buckets": self._buckets,
             "add_lease": self._lease,
             "renew_leases": self._leases,
@@ -130,6 +131,21 @@ class HttpStorage:
         held, begun = messages.parse_allocated(answer.body)
         writers = {n: Writer(self._ask, _share(path, n), secret) for n in begun}
         return set(held), writers
+
+    async def _put(
+        self, index: bytes, renew: bytes, cancel: bytes, shares: Mapping[int, bytes], _: Any
+    ) -> tuple[set[int], set[int]]:
+        answer = await self._ask(
+            b"POST",
+            OURS + b"/immutable/" + base32.b2a(index).encode("ascii"),
+            200,
+            secrets={RENEW: renew, CANCEL: cancel},
+            body=messages.pack_shares(shares),
+            most=MOST_SMALL,
+            is_cbor=True,
+        )
+        held, kept = messages.parse_allocated(answer.body)
+        return set(held), set(kept)
 
     async def _buckets(self, index: bytes) -> dict[int, Reader]:
         path = _path(b"immutable", index)

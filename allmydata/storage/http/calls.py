@@ -82,6 +82,17 @@ class Calls:
         self._uploads.begin(place.storage_index, secrets[UPLOAD], writers)
         return _cbor(messages.pack_allocated(held, writers.keys()))
 
+    async def put_shares(self, request: Request, place: Place, secrets: Secrets) -> Answer:
+        """Store whole shares."""
+        held, kept = await self._server.remote_put_shares(
+            place.storage_index,
+            secrets[RENEW],
+            secrets[CANCEL],
+            messages.parse_shares(await _whole(request)),
+            self._canary(request),
+        )
+        return _cbor(messages.pack_allocated(held, kept))
+
     async def write(self, request: Request, place: Place, secrets: Secrets) -> Answer:
         """Take some bytes of a share."""
         writer = self._uploads.find((place.storage_index, place.shnum), secrets[UPLOAD])

@@ -46,6 +46,7 @@ from allmydata.util import base32
 log = Logger()
 
 MOST_CONNECTIONS = 2000
+MAX_SHARES_BODY = 32 * 2**20  # bytes of whole shares that come together
 MAX_SLOT_BODY = 512 * 2**20  # bytes of one change of mutable shares
 MOST_IN_MEMORY = 1024 * 2**20  # of all that come at once
 SWEEP_S = 5.0  # between two looks for clients that let us wait
@@ -99,6 +100,8 @@ ROUTES = [
     _route(b"POST", V1 + b"/mutable" + SHARE + b"/corrupt", Calls.advise_mutable,
            is_cbor=True, most=32768),
     _route(b"GET", OURS + b"/about", Calls.about, is_cbor=True),
+    _route(b"POST", OURS + b"/immutable" + SI, Calls.put_shares, is_cbor=True,
+           most=MAX_SHARES_BODY, secrets=LEASE),
     _route(b"POST", OURS + b"/leases", Calls.leases, most=MAX_RENEWALS_BODY),
 ]  # fmt: skip
 

@@ -2,12 +2,14 @@ import pytest
 from pytest_twisted import ensureDeferred
 
 from allmydata.formats import cbor
+from allmydata.formats import gbs_messages as messages
 from allmydata.formats.gbs import CANCEL, RENEW, UPLOAD
 from allmydata.storage.http import uploads
 from allmydata.storage.http.visitors import GRACE_S
 from tests.storage.http.calls import (
     IMMUTABLE,
     LEASE,
+    NAME,
     SI,
     UP,
     allocate,
@@ -286,3 +288,35 @@ async def test_a_damaged_share_is_reported(dial, storage):
     assert (await wire.ask("POST", path, body)).status == 200
     [kept] = await storage.advisories()
     assert (kept.storage_index, kept.shnum, kept.reason) == (SI, 0, b"block 3")
+
+
+@ensureDeferred
+async def test_whole_shares_are_kept_in_one_request(dial):
+    wire = await dial()
+    path, body = f"/allmydata/v1/immutable/{NAME}", messages.pack_shares({0: DATA, 5: DATA})
+    answer = await wire.ask("POST", path, body, secrets=LEASE)
+    assert answer.status == 200
+    assert messages.parse_allocated(answer.body) == (frozenset(), {0, 5})
+    assert await shares(wire) == {0, 5} and (await get(wire, 5)).body == DATA
+    again = await wire.ask("POST", path, body, secrets=LEASE)
+    assert messages.parse_allocated(again.body) == ({0, 5}, frozenset())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        cbor.encode({"shares": {0: "text"}}),
+        cbor.encode({"shares": [b"x"]}),
+        cbor.encode({"shares": {256: b"x"}}),
+        cbor.encode({"shares": {0: b"x", 1: b"xx"}}),
+        cbor.encode({}),
+        b"\xff",
+    ],
+)
+@ensureDeferred
+async def test_what_are_no_whole_shares_is_refused(dial, body):
+    wire = await dial()
+    path = f"/allmydata/v1/immutable/{NAME}"
+    assert (await wire.ask("POST", path, body, secrets=LEASE)).status == 400
+    assert (await wire.ask("POST", path, body)).status == 400  # without its secrets
+    assert await shares(wire) == set()
