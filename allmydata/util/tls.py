@@ -8,16 +8,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from OpenSSL.SSL import Error, WantReadError
+from cryptography.hazmat.bindings.openssl.binding import Binding
+from OpenSSL.SSL import Connection, Context, Error, WantReadError
 from twisted.internet.protocol import Factory
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
-RECORD = 2**14  # OpenSSL takes no more of one write
 STEP = 2**18  # bytes that are encrypted before they are handed on
 TAKE = STEP + 2**15  # that many, encrypted, and a little more
 RECEIVE = 2**18  # bytes read from a socket at a time
 SEND = 2**20
+_lib, _ffi = Binding.lib, Binding.ffi
+_received = _ffi.new("char[]", RECEIVE)  # of whichever connection is being read
+
+
+def take_all(context: Context) -> None:
+    """Let a connection encrypt all it is given in one call, not a record of 16 KiB.
+
+    pyOpenSSL chooses the other for sockets, where a write may block; here it goes to
+    memory.  Without its insides, or OpenSSL's, all works as before.
+    """
+    inner = getattr(context, "_context", None)
+    if inner is not None and hasattr(_lib, "SSL_CTX_clear_mode"):
+        _lib.SSL_CTX_clear_mode(inner, _lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
+
+
+def receive(connection: Connection) -> bytes:
+    """Return what was decrypted so far, up to 256 KiB; empty where the next read tells why.
+
+    Many records in one piece: each handed on by itself costs more than its decryption.
+    """
+    inner, size = getattr(connection, "_ssl", None), 0
+    while inner is not None and size < RECEIVE:
+        got = _lib.SSL_read(inner, _received + size, RECEIVE - size)
+        if got <= 0:
+            break
+        size += got
+    return bytes(_ffi.buffer(_received, size))
 
 
 class BulkTLS(TLSMemoryBIOProtocol):
@@ -45,13 +73,22 @@ class BulkTLS(TLSMemoryBIOProtocol):
         at = 0
         while at < len(view):
             try:
-                at += self._tlsConnection.send(view[at : at + RECORD])
+                at += self._tlsConnection.send(view[at:])
             except WantReadError:
                 return False
             except Error:
                 self._tlsShutdownFinished(Failure())  # type: ignore[no-untyped-call]
                 return True
         return True
+
+    def _flushReceiveBIO(self) -> None:  # noqa: N802
+        """Hand on what was decrypted, in large pieces; Twisted does the rest."""
+        while not (self._lostTLSConnection or self._aborted):
+            data = receive(self._tlsConnection)
+            if not data:
+                break
+            ProtocolWrapper.dataReceived(self, data)
+        super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
 
     def _hand_on(self) -> None:
         while not self._lostTLSConnection:

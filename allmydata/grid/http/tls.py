@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
 from allmydata.crypto import certificates
+from allmydata.util.tls import take_all
 
 OK, NOT_YET_VALID, EXPIRED, SELF_SIGNED, SELF_SIGNED_IN_CHAIN = 0, 9, 10, 18, 19
 TOLERATED = (OK, NOT_YET_VALID, EXPIRED, SELF_SIGNED, SELF_SIGNED_IN_CHAIN)
@@ -58,6 +59,7 @@ class Identity:
         """Return what connections to one server are made from."""
         context = SSL.Context(SSL.TLS_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        take_all(context)
         context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, self._pem))
         context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, self._pem))
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)

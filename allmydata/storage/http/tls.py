@@ -15,7 +15,7 @@ from zope.interface import implementer
 
 from allmydata.crypto import certificates
 from allmydata.util import base32
-from allmydata.util.tls import BulkTLSFactory
+from allmydata.util.tls import BulkTLSFactory, take_all
 
 SESSION_ID = b"allmydata"
 
@@ -31,6 +31,7 @@ class ServerTLS:
         certificate = crypto.load_certificate(crypto.FILETYPE_PEM, pem)
         self._context = context = SSL.Context(SSL.TLS_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
+        take_all(context)
         context.use_certificate(certificate)
         context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, pem))
         context.set_options(
