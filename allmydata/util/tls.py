@@ -34,18 +34,20 @@ def take_all(context: Context) -> None:
         _lib.SSL_CTX_clear_mode(inner, _lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
 
 
-def receive(connection: Connection) -> bytes:
-    """Return what was decrypted so far, up to 256 KiB; empty where the next read tells why.
+def receive(connection: Connection) -> tuple[bytes, bool]:
+    """Return what was decrypted so far, up to 256 KiB, and whether there is no more yet.
 
     Many records in one piece: each handed on by itself costs more than its decryption.
+    Where nothing comes though there should, OpenSSL's own read tells why.
     """
-    inner, size = getattr(connection, "_ssl", None), 0
+    inner, size, got = getattr(connection, "_ssl", None), 0, 0
     while inner is not None and size < RECEIVE:
         got = _lib.SSL_read(inner, _received + size, RECEIVE - size)
         if got <= 0:
             break
         size += got
-    return bytes(_ffi.buffer(_received, size))
+    is_all = got < 0 and _lib.SSL_get_error(inner, got) == _lib.SSL_ERROR_WANT_READ
+    return bytes(_ffi.buffer(_received, size)), is_all
 
 
 class BulkTLS(TLSMemoryBIOProtocol):
@@ -83,12 +85,15 @@ class BulkTLS(TLSMemoryBIOProtocol):
 
     def _flushReceiveBIO(self) -> None:  # noqa: N802
         """Hand on what was decrypted, in large pieces; Twisted does the rest."""
-        while not (self._lostTLSConnection or self._aborted):
-            data = receive(self._tlsConnection)
-            if not data:
-                break
-            ProtocolWrapper.dataReceived(self, data)
-        super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
+        data, is_all = b"-", False
+        while data and not (is_all or self._lostTLSConnection or self._aborted):
+            data, is_all = receive(self._tlsConnection)
+            if data:
+                ProtocolWrapper.dataReceived(self, data)
+        if is_all:
+            self._flushSendBIO()  # type: ignore[no-untyped-call]
+        else:
+            super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
 
     def _hand_on(self) -> None:
         while not self._lostTLSConnection:
