@@ -9,12 +9,11 @@ arrival, damaged, and checked again.
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
-from annex_repository import Repository, contents, must_say
-from under_demo import ShowError, Step, run_beside_demo
+from annex_repository import Repository, contents, must_say, run_with_annex
+from under_demo import ShowError, Step
 
 NAMES = ("a name with spaces.tar.gz", "none", "ünïcode.txt", "deep/er")
 BACKENDS = ("XTAHOE", "XTAHO", "XTAHOEE", "XTAHO")
@@ -64,7 +63,4 @@ def damage(repository: Repository, name: str) -> None:
 
 
 if __name__ == "__main__":
-    if not shutil.which("git-annex"):
-        print("skipped: git-annex is not installed (Debian's package of that name)")
-        sys.exit(0)
-    sys.exit(run_beside_demo(show))
+    sys.exit(run_with_annex(show))

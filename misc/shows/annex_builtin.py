@@ -10,14 +10,13 @@ machine; shares that are lost.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 
-from annex_repository import Repository, contents, must_say
-from under_demo import ShowError, Step, run_beside_demo, tahoe
+from annex_repository import Repository, contents, must_say, run_with_annex
+from under_demo import ShowError, Step, tahoe
 
 FILES = {"none": 0, "small": 20, "some": 5000, "with space": 3_000_000}
 
@@ -107,7 +106,4 @@ def lose_shares(repository: Repository) -> None:
 
 
 if __name__ == "__main__":
-    if not shutil.which("git-annex"):
-        print("skipped: git-annex is not installed (Debian's package of that name)")
-        sys.exit(0)
-    sys.exit(run_beside_demo(show))
+    sys.exit(run_with_annex(show))

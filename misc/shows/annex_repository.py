@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-from under_demo import ShowError
+from under_demo import ShowError, run_beside_demo
 
 WORDS = {
     "GIT_AUTHOR_NAME": "show",
@@ -37,7 +39,7 @@ class Repository:
         done = subprocess.run(
             ["git", *map(str, words)], cwd=self.path, env=self.environment,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            stdin=subprocess.DEVNULL, timeout=600,
+            stdin=subprocess.DEVNULL, timeout=1800,
         )  # fmt: skip
         if done.returncode != code:
             told = f"git {words[0]} {words[1]}: {done.returncode}, wanted {code}"
@@ -77,3 +79,11 @@ def must_say(text: str, *wanted: str) -> None:
     for one in wanted:
         if one not in text:
             raise ShowError(f"{one!r} is not in:\n{text[-2000:]}")
+
+
+def run_with_annex(show: Callable[[Path], None]) -> int:
+    """Do *show* beside a demo, where git-annex is installed; return the exit code."""
+    if not shutil.which("git-annex"):
+        print("skipped: git-annex is not installed (Debian's package of that name)")
+        return 0
+    return run_beside_demo(show)

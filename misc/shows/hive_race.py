@@ -20,7 +20,7 @@ client = wrpme.RawClient(sys.argv[1], int(sys.argv[2]))
 for line in sys.stdin:
     alias, me = line.split()
     try:
-        client.put(alias, me.ljust(int(sys.argv[3])))
+        client.put(alias, f"{me} of {alias}".ljust(int(sys.argv[3])))
         print("won", flush=True)
     except wrpme.AliasAlreadyExists:
         print("AliasAlreadyExists", flush=True)
@@ -64,7 +64,7 @@ def main() -> int:
             for number in range(options.rounds):
                 winners.append(race(racers, f"race-{number}"))
                 held = client.get(f"race-{number}").strip()
-                if held != f"racer-{winners[-1]}".encode():
+                if held != f"racer-{winners[-1]} of race-{number}".encode():
                     raise ShowError(f"racer {winners[-1]} won, the hive has {held!r}")
             for racer in racers:
                 racer.stdin.close()

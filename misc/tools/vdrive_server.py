@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
+import one_server
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
@@ -23,15 +23,7 @@ from allmydata.storage.vdrive import VirtualDriveServer
 
 def begin(directory: Path) -> tuple[subprocess.Popen[bytes], str]:
     """Start such a process; return it and its FURL."""
-    process = subprocess.Popen(
-        [sys.executable, __file__, str(directory)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    furl = process.stdout.readline().decode().strip()
-    if not furl:
-        raise SystemExit("WRONG: the vdrive server does not start")
-    return process, furl
+    return one_server.begin(__file__, directory)
 
 
 async def serve(directory: Path) -> None:
@@ -50,20 +42,9 @@ async def serve(directory: Path) -> None:
     server.startService()
     furl = tub.serve(server, directory / "vdrive.furl")
     print(furl, flush=True)
-    await _end_of_input()
+    await one_server.end_of_input()
     await tub.stopService()
     await server.stopService()
-
-
-def _end_of_input() -> Deferred[None]:
-    ended: Deferred[None] = Deferred()
-
-    def wait() -> None:
-        sys.stdin.buffer.read()
-        reactor.callFromThread(ended.callback, None)
-
-    threading.Thread(target=wait, daemon=True).start()
-    return ended
 
 
 def main(_: Any) -> Deferred[None]:

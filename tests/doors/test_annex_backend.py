@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
+from allmydata import __version__
 from allmydata.doors import annex
-from allmydata.doors.annex import Backend, BackendError, Master, Protocol
+from allmydata.doors.annex import Backend, BackendError, Master, Protocol, program
 from allmydata.doors.annex import backend as backend_module
+from allmydata.doors.annex import xtahoe as xtahoe_program
 from allmydata.doors.annex.xtahoe import XTahoe
 
 
@@ -185,3 +187,19 @@ def test_the_program_takes_file_names_of_any_bytes(tmp_path):
     assert (progress, done.stderr) == (b"PROGRESS 5", b"")
     assert key.startswith(b"GENKEY-SUCCESS XTAHO-s5--")
     assert failure.startswith(b"GENKEY-FAILURE")
+
+
+@pytest.mark.parametrize("program", [program, xtahoe_program], ids=["remote", "backend"])
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--version"], 0, f"allmydata/{__version__}"),
+        (["-h"], 0, "git-annex runs this program"),
+        (["what"], 3, "git-annex runs this program"),
+    ],
+)
+def test_a_person_who_runs_a_program_is_told_what_it_is_for(
+    capsys, program, words, code, told
+):
+    assert program.main(words) == code
+    assert capsys.readouterr().out.startswith(told)

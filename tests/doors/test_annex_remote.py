@@ -190,20 +190,6 @@ def test_while_the_node_is_down_nothing_is_known(demo, source, tmp_path):
     peer.close()
 
 
-def test_lost_shares_are_unknown_while_servers_are_away_and_a_fetch_fails(tmp_path):
-    (tmp_path / "f").write_bytes(CONTENT)
-    with running_demo() as demo, remote(demo, mode="state") as peer:
-        assert peer.ask("TRANSFER STORE K", tmp_path / "f").startswith("TRANSFER-S")
-        demo.tell("kill", 1, 2, 3, 4)  # the last may hold two shares, not three
-        demo.until(dict.fromkeys((1, 2, 3, 4), "killed"))
-        told = peer.ask("CHECKPRESENT K")
-        assert told.startswith("CHECKPRESENT-UNKNOWN K too few shares are found")
-        assert "-FAILURE" in peer.ask("TRANSFER RETRIEVE K", tmp_path / "g")
-        (tmp_path / "f").write_bytes(CONTENT + b"more")
-        assert "-FAILURE" in peer.ask("TRANSFER STORE L", tmp_path / "f")
-        assert peer.ask("CHECKPRESENT L") == "CHECKPRESENT-FAILURE L"
-
-
 def test_no_capability_is_ever_told_but_by_whereis(demo, source):
     with remote(demo) as peer:
         peer.ask("TRANSFER STORE K", source)

@@ -79,8 +79,9 @@ def test_plain_data_comes_back_whatever_the_protocol(obj, protocol):
     assert back == obj and type(back) is type(obj)
 
 
+finite = st.floats(allow_nan=False, allow_infinity=False)
 json_like = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | finite | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
@@ -165,6 +166,12 @@ def test_an_allowed_class_itself_is_not_changed():
 def test_what_can_t_be_read_back_is_not_sealed(obj):
     with pytest.raises(TypeError):
         Envelopes().seal("a", obj)
+
+
+@pytest.mark.parametrize("obj", [float("inf"), float("nan"), {1, 2}, b"x"], ids=repr)
+def test_what_json_has_no_words_for_is_not_sealed(obj):
+    with pytest.raises(TypeError):
+        Envelopes(format="json").seal("a", [obj])
 
 
 def test_signatures_bind_object_alias_and_key():

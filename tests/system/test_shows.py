@@ -53,7 +53,9 @@ def test_duplicity_backs_up_and_restores():
 
 
 @pytest.mark.skipif(not shutil.which("git-annex"), reason="git-annex is not installed")
-@pytest.mark.parametrize("words", ["annex_builtin.py", "annex_backend.py"])
+@pytest.mark.parametrize(
+    "words", ["annex_builtin.py", "annex_backend.py", "annex_external.py --quick"]
+)
 def test_git_annex_keeps_its_files_on_the_grid(words):
     show(words)
 

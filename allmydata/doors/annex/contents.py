@@ -6,13 +6,17 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 
+from allmydata.doors.annex.nodes import checked_cap
 from allmydata.webapi import NodeHTTP
 
 Tell = Callable[[int], None]  # called with how many bytes have come so far
 
 
 def send(node: NodeHTTP, path: str, tell: Tell) -> str:
-    """Store the file at *path*, which is only read; return its capability."""
+    """Store the file at *path*, which is only read; return its capability.
+
+    :raises GridError: it is not stored
+    """
     sent = 0
 
     def count(num_bytes: int) -> None:
@@ -22,7 +26,7 @@ def send(node: NodeHTTP, path: str, tell: Tell) -> str:
 
     with open(path, "rb", buffering=0) as source:
         size = os.fstat(source.fileno()).st_size
-        return node.put(source, size, progress=count)
+        return checked_cap(node.put(source, size, progress=count))
 
 
 def fetch(node: NodeHTTP, cap: str, path: str, tell: Tell) -> None:

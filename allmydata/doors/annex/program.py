@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from allmydata import __version__
+from allmydata.doors.annex.byhand import explain
 from allmydata.doors.annex.lines import Lines
 from allmydata.doors.annex.remote import Remote
 
@@ -20,9 +20,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Serve git-annex until it closes the line; return the exit code."""
     words = sys.argv[1:] if words is None else words
     if words:
-        told = f"allmydata/{__version__}\n" if "--version" in words else _ABOUT
-        sys.stdout.write(told)
-        return 0 if {"--help", "-h", "--version"} & set(words) else 3
+        return explain(words, _ABOUT)
     wire = sys.stdout.buffer
     sys.stdout = sys.stderr  # what a library prints is no word of the protocol
     try:

@@ -17,8 +17,8 @@ from attrs import define, field
 
 from allmydata.doors.annex.contents import Tell, fetch, send
 from allmydata.doors.annex.names import Place, path_of
-from allmydata.doors.annex.nodes import can_be_read
-from allmydata.errors import GridError, NoSuchChildError
+from allmydata.doors.annex.nodes import can_be_read, checked_cap
+from allmydata.errors import ConfigError, GridError, NoSuchChildError
 from allmydata.webapi import NodeHTTP, RemoteNodeError
 
 FRESH_S = 5.0
@@ -48,6 +48,7 @@ class Tree:
     _clock: Callable[[], float] = time.monotonic
     _sleep: Callable[[float], None] = time.sleep
     _listings: dict[Place, _Listing] = field(init=False, factory=dict)
+    _is_found: bool = field(init=False, default=False)
 
     def store(self, place: Place, path: str, tell: Tell) -> None:
         """Store the file *path*; it has its name when all of it is on the grid."""
@@ -120,7 +121,8 @@ class Tree:
 
     def _cap_of(self, place: Place) -> str | None:
         """Return the capability of the file; None where there is none, or a directory."""
-        cap = self._unless_missing(lambda: self._node().cap(self._path(place)))
+        path = self._path(place)
+        cap = self._unless_missing(lambda: checked_cap(self._node().cap(path)))
         return None if cap is None or cap.startswith("URI:DIR") else cap
 
     def _directory(self, place: Place) -> str:
@@ -142,9 +144,26 @@ class Tree:
         try:
             return ask()
         except RemoteNodeError as e:
-            if e.code == "not-found":
-                return None
-            raise
+            if e.code != "not-found":
+                raise
+        self._find_directory()
+        return None
+
+    def _find_directory(self) -> None:
+        """See once that the remote's own directory is there: else nothing is known.
+
+        :raises ConfigError: it is not
+        """
+        if self._is_found:
+            return
+        try:
+            self._children(())
+        except RemoteNodeError as e:
+            if e.code != "not-found":
+                raise
+            fix = "see whether node= or node-url= leads to a node of the remote's grid"
+            raise ConfigError("the remote's directory is not found", fix=fix) from e
+        self._is_found = True
 
     def _again(self, change: Callable[[], T]) -> T:
         """Make a change that is harmless twice; again, if another came between."""

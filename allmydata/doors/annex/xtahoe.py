@@ -20,9 +20,9 @@ import re
 import sys
 from collections.abc import Sequence
 
-from allmydata import __version__
 from allmydata.crypto.hashutil import annex_key_hasher
 from allmydata.doors.annex.backend import Backend, Master
+from allmydata.doors.annex.byhand import explain
 from allmydata.doors.annex.errors import BackendError
 
 PIECE_SIZE = 2**20
@@ -97,9 +97,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Serve git-annex until it closes the line."""
     words = sys.argv[1:] if words is None else words
     if words:
-        told = f"allmydata/{__version__}\n" if "--version" in words else _ABOUT
-        sys.stdout.write(told)
-        return 0 if {"--help", "-h", "--version"} & set(words) else 3
+        return explain(words, _ABOUT)
     # file names are bytes: whatever comes is given back as it was
     errors, encoding = sys.getfilesystemencodeerrors(), sys.getfilesystemencoding()
     source = io.TextIOWrapper(sys.stdin.buffer, encoding, errors, newline="\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from .envelope import Envelopes
 from .errors import InvalidOption
@@ -14,7 +14,36 @@ from .wire import DEFAULT_PORT, Content, Line
 _LINE_OPTIONS = ("timeout", "token", "tls", "max_size")
 
 
-class RawClient:
+class _Connected:
+    """What both clients are: a line to a hive, until it is closed."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    def delete(self, alias: str) -> None:
+        """Take *alias* away.
+
+        :raises AliasNotFound: it is not there
+        """
+        self._line.delete(alias)
+
+    def close(self) -> None:
+        """End the connections."""
+        self._line.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class RawClient(_Connected):
     """Bytes under aliases.
 
     It connects when it is made, and may be shared by threads.
@@ -28,7 +57,7 @@ class RawClient:
         unknown = sorted(set(options) - set(_LINE_OPTIONS))
         if unknown:
             raise InvalidOption(f"unknown options: {', '.join(unknown)}")
-        self._line = Line(host, port, **options)
+        super().__init__(Line(host, port, **options))
         try:
             self._line.hello()
         except BaseException:
@@ -53,30 +82,8 @@ class RawClient:
         """
         return self._line.get(alias)
 
-    def delete(self, alias: str) -> None:
-        """Take *alias* away.
 
-        :raises AliasNotFound: it is not there
-        """
-        self._line.delete(alias)
-
-    def close(self) -> None:
-        """End the connections."""
-        self._line.close()
-
-    def __enter__(self) -> RawClient:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class Client:
+class Client(_Connected):
     """Python objects under aliases.
 
     Objects are pickled into envelopes.  What comes back is unpickled with care: only plain
@@ -116,6 +123,7 @@ class Client:
             max_size=max_object_size,
         )
         self._raw = RawClient(host, port, **options)
+        super().__init__(self._raw._line)
 
     def put(self, alias: str, obj: Any) -> None:
         """Make *alias*.
@@ -139,25 +147,3 @@ class Client:
         :raises UnsafeObject: it is no plain data, and its class was not allowed
         """
         return self._envelopes.open(alias, self._raw.get(alias))
-
-    def delete(self, alias: str) -> None:
-        """Take *alias* away.
-
-        :raises AliasNotFound: it is not there
-        """
-        self._raw.delete(alias)
-
-    def close(self) -> None:
-        """End the connections."""
-        self._raw.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -111,27 +111,7 @@ class UnsafeObject(UnexpectedReply):
     """An object that is not made, since to make it could do anything."""
 
 
-_BY_CODE: dict[Code, type[Error]] = {
-    kind.code: kind
-    for kind in (
-        SystemFailure,
-        InternalError,
-        NoMemory,
-        InvalidProtocol,
-        HostNotFound,
-        InvalidOption,
-        AliasTooLong,
-        AliasNotFound,
-        AliasAlreadyExists,
-        Timeout,
-        BufferTooSmall,
-        InvalidCommand,
-        InvalidInput,
-        ConnectionRefused,
-        ConnectionReset,
-        UnexpectedReply,
-    )
-}
+_BY_CODE = {kind.code: kind for kind in Error.__subclasses__()}
 
 
 def error_of(code: Code, words: str) -> Error:

@@ -11,7 +11,13 @@ import socket
 import ssl
 import uuid
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import (
+    HTTPConnection,
+    HTTPException,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
 from threading import Lock
 from typing import Any
 from urllib.parse import quote
@@ -247,11 +253,11 @@ def _meaning(error: BaseException) -> Error | None:
         return Timeout("the hive does not answer")
     if isinstance(error, ConnectionRefusedError):
         return ConnectionRefused("nobody listens there")
-    if isinstance(error, ConnectionError):  # RemoteDisconnected is one too
+    if isinstance(error, ConnectionError | IncompleteRead):  # RemoteDisconnected is one too
         return ConnectionReset("the connection broke")
     if isinstance(error, HTTPException):
         return UnexpectedReply("this is no answer of a hive")
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | OverflowError):
         return NoMemory("the content does not fit into memory")
     if isinstance(error, OSError):
         return SystemFailure(error.strerror or str(error))
