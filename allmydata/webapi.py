@@ -54,6 +54,20 @@ class TransferCutError(GridError):
     """The node ended an answer before it was whole, and would not go on with it."""
 
 
+def checked_cap(answer: str) -> str:
+    """Return a capability that was answered.
+
+    :raises RemoteNodeError: it is none: whoever answers is no gateway
+    """
+    if not answer.startswith("URI:"):
+        raise RemoteNodeError(
+            "failed",
+            "what answers is no gateway: it gave no capability",
+            fix="see where the node's URL leads",
+        )
+    return answer
+
+
 @frozen
 class NodeHTTP:
     """The gateway at *url*; *basedir* is the node's directory, for errors to name.
@@ -203,13 +217,9 @@ class NodeHTTP:
         :raises UploadSourceError: *source* could not be read, or had more or fewer bytes
             than *size*; nothing is stored
         """
-        return self.put_at(
-            "/uri",
-            source,
-            size,
-            {"happy": happy, "convergence": convergence},
-            progress=progress,
-        )[0]
+        words = {"happy": happy, "convergence": convergence}
+        cap, _ = self.put_at("/uri", source, size, words, progress=progress)
+        return checked_cap(cap)
 
     def put_at(
         self,

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from allmydata.errors import BadCapError, CancelledError, NotCapableError, UsageError
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.server import StorageServerProxy
+from allmydata.grid.startup import TO_READ_S, StartUp
 from allmydata.immutable.batches import Batches
 from allmydata.immutable.decode import ShareFetcher
 from allmydata.immutable.locate import ShareLocator
@@ -28,7 +29,6 @@ from allmydata.util.deferreds import Workers, as_deferred, drop, start
 
 log = Logger()
 
-START_UP_S = 5.0  # a client this young waits for servers that are yet to connect
 DEPTH = 4  # batches under way
 
 
@@ -76,7 +76,7 @@ class Downloader(Service):
         self._workers = workers
         self._clock = clock
         self.transfers = transfers or Transfers(clock.seconds)
-        self._patient_until = clock.seconds() + START_UP_S
+        self.start_up = StartUp(broker, clock, TO_READ_S)
 
     def download(
         self, uri: str, target: Any, offset: int = 0, size: int | None = None
@@ -123,7 +123,7 @@ class Downloader(Service):
     async def _fetch(
         self, cap: CHKFileURI, target: Any, span: Span, transfer: Transfer
     ) -> None:
-        await self._wait_for_servers(cap.needed_shares)
+        await self.start_up.wait_for(cap.needed_shares)
         locator = ShareLocator(
             self._broker.for_index(cap.storage_index),
             cap.storage_index,
@@ -140,13 +140,6 @@ class Downloader(Service):
             await deliver(fetcher, target, span)
         finally:
             locator.stop()
-
-    async def _wait_for_servers(self, k: int) -> None:
-        """Give a client that has just started the time to find its servers."""
-        left = self._patient_until - self._clock.seconds()
-        if left > 0 and len(self._broker.connected()) < k:
-            waiting = self._broker.when_connected(k)
-            await waiting.addTimeout(left, self._clock, lambda *_: None)
 
 
 async def deliver(fetcher: ShareFetcher, target: Any, span: Span) -> None:

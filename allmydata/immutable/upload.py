@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -21,6 +21,7 @@ from allmydata.errors import (
 )
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.shape import ShareShape
+from allmydata.grid.startup import StartUp
 from allmydata.immutable.encode import Encoder
 from allmydata.immutable.encrypt import EncryptedUploadable
 from allmydata.immutable.lanes import Lane, Lingering
@@ -36,14 +37,13 @@ from allmydata.immutable.whole import (
 from allmydata.interfaces import IUploader
 from allmydata.streams import uploadable as sources
 from allmydata.uri import LITERAL_LIMIT, CHKFileURI, LiteralFileURI
-from allmydata.util.deferreds import Workers, as_deferred, sleep, timeout
+from allmydata.util.deferreds import Workers, as_deferred, sleep
 
 log = Logger()
 
 RETRY_AFTER_S = (0.5, 2.0)  # before a server that refused is asked again
 ReplaceMutable = Callable[[Any, int, bytes], Deferred[str]]  # capability, version, content
 SILENCE_S = 0.5  # after which a write is late, until what is usual is known
-START_UP_S = 60.0  # a client this young waits for servers that are yet to connect
 
 
 @implementer(IUploader)
@@ -79,7 +79,7 @@ class Uploader(Service):
         self._replace_ssk = replace_ssk
         self.lingering = Lingering(clock)
         self._locks: dict[bytes, DeferredLock] = {}
-        self._patient_until = clock.seconds() + START_UP_S
+        self.start_up = StartUp(broker, clock)
 
     @as_deferred
     async def upload(self, uploadable: Any, happy: int | None = None) -> str:
@@ -158,7 +158,7 @@ class Uploader(Service):
         await encoder.set_encrypted_uploadable(encrypted)
         index = encoder.get_param("storage_index")
         with self.transfers.running("upload", size, index) as transfer:
-            await self._wait_for_servers(params[1])
+            await self.start_up.wait_for(params[1])
             # equal files at once: the second finds the first's shares, and renews leases
             async with self._alone(index):
                 seal = await self._put_whole(encoder, encrypted, params[1], transfer)
@@ -252,16 +252,6 @@ class Uploader(Service):
             lock.release()
             if not lock.locked:
                 self._locks.pop(storage_index, None)
-
-    async def _wait_for_servers(self, happy: int) -> None:
-        """Give a client that has just started the time to find its servers."""
-        left = self._patient_until - self._clock.seconds()
-        if left <= 0 or len(self._broker.connected()) >= happy:
-            return
-        try:
-            await timeout(self._broker.when_connected(happy), left, self._clock)
-        except TimeoutError:
-            log.info("going on with fewer than {happy} servers", happy=happy)
 
 
 async def _literal(uploadable: Any, size: int) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -29,6 +28,7 @@ from allmydata.formats import mutable as formats
 from allmydata.formats.mutable import Prefix
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.patience import Doubts
+from allmydata.grid.startup import StartUp
 from allmydata.mutable.edition import Author, Edition, Shape, write_whole
 from allmydata.mutable.filenode import Modify, MutableFileNode
 from allmydata.mutable.memory import Memory
@@ -47,11 +47,10 @@ from allmydata.uri import (
     ReadOnlyMutableFileURI,
     from_string,
 )
-from allmydata.util.deferreds import Workers, as_deferred, timeout
+from allmydata.util.deferreds import Workers, as_deferred
 
 log = Logger()
 
-START_UP_S = 60.0  # a client this young waits for servers that are yet to connect
 MAX_SIZE = 2**27  # bytes of a file: all of it and its shares are held in memory
 KINDS = {SDMF: formats.SDMF, MDMF: formats.MDMF}
 
@@ -83,7 +82,12 @@ class Mutables(Service):
         self.random = random
         self.memory = Memory()
         self._surveyor = Surveyor(broker, clock, Doubts(clock))
-        self._patient_until = clock.seconds() + START_UP_S
+        self.start_up = StartUp(broker, clock)
+
+    @property
+    def drained(self) -> frozenset[str]:
+        """The node ids of servers that are being emptied."""
+        return self._broker.drained
 
     # ---- nodes ---------------------------------------------------------------------------
 
@@ -235,12 +239,7 @@ class Mutables(Service):
 
     async def _wait_for_servers(self, happy: int) -> None:
         """Give a client that has just started the time to find its servers."""
-        left = self._patient_until - self.clock.seconds()
-        if left > 0 and len(self._broker.connected()) < happy:
-            try:
-                await timeout(self._broker.when_connected(happy), left, self.clock)
-            except TimeoutError:
-                log.info("going on with fewer than {happy} servers", happy=happy)
+        await self.start_up.wait_for(happy)
         if not self._broker.connected():
             raise NotEnoughServersError("no storage server is connected")
 

@@ -247,7 +247,7 @@ async def test_two_repairers_and_an_upload_at_once_do_no_harm(make_grid):
     uploader = Uploader(
         grid.broker, grid.workers, b"convergence", lambda: grid.parameters, reactor
     )
-    uploader._patient_until = 0.0
+    uploader.start_up.until = 0.0
     one, two, again = await gather(
         [
             grid.repairer.repair(cap),

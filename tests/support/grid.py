@@ -47,9 +47,9 @@ class LocalGrid:
             await self.add_server(i)
         args = (self.broker, self.workers)
         self.uploader = Uploader(*args, b"convergence", lambda: self.parameters, reactor)
-        self.uploader._patient_until = 0.0  # nobody else will connect
+        self.uploader.start_up.until = 0.0  # nobody else will connect
         self.downloader = Downloader(*args, reactor)
-        self.downloader._patient_until = 0.0
+        self.downloader.start_up.until = 0.0
         self.checker = Checker(*args, reactor, lambda: self.parameters[1])
         self.repairer = Repairer(self.checker, self.workers, reactor)
         self.mutables = self.client()
@@ -58,7 +58,7 @@ class LocalGrid:
     def client(self) -> Mutables:
         """Return what makes and changes mutable files; each has seen nothing yet."""
         made = Mutables(self.broker, self.workers, lambda: self.parameters, reactor)
-        made._patient_until = 0.0
+        made.start_up.until = 0.0
         return made
 
     async def add_server(self, i: int, **options) -> StorageServerProxy:

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 
-from allmydata.doors.annex.nodes import checked_cap
 from allmydata.webapi import NodeHTTP
 
 Tell = Callable[[int], None]  # called with how many bytes have come so far
@@ -26,7 +25,7 @@ def send(node: NodeHTTP, path: str, tell: Tell) -> str:
 
     with open(path, "rb", buffering=0) as source:
         size = os.fstat(source.fileno()).st_size
-        return checked_cap(node.put(source, size, progress=count))
+        return node.put(source, size, progress=count)
 
 
 def fetch(node: NodeHTTP, cap: str, path: str, tell: Tell) -> None:

@@ -44,20 +44,6 @@ def _checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def checked_cap(answer: str) -> str:
-    """Return a capability that was answered.
-
-    :raises RemoteNodeError: it is none: whoever answers is no gateway
-    """
-    if not answer.startswith("URI:"):
-        raise RemoteNodeError(
-            "failed",
-            "what answers is no gateway: it gave no capability",
-            fix="see where node= or node-url= leads",
-        )
-    return answer
-
-
 def can_be_read(node: NodeHTTP, cap: str) -> bool:
     """Ask the storage servers whether the file *cap* can be brought back.
 

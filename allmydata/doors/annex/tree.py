@@ -17,9 +17,9 @@ from attrs import define, field
 
 from allmydata.doors.annex.contents import Tell, fetch, send
 from allmydata.doors.annex.names import Place, path_of
-from allmydata.doors.annex.nodes import can_be_read, checked_cap
+from allmydata.doors.annex.nodes import can_be_read
 from allmydata.errors import ConfigError, GridError, NoSuchChildError
-from allmydata.webapi import NodeHTTP, RemoteNodeError
+from allmydata.webapi import NodeHTTP, RemoteNodeError, checked_cap
 
 FRESH_S = 5.0
 TRIES = 5  # of a change that somebody else's came between
