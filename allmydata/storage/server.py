@@ -8,7 +8,6 @@ threads, by :mod:`allmydata.storage.requests`.  Protocol: docs/protocols/storage
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 
 from allmydata.errors import GridError, UsageError
-from allmydata.formats.container import LEASE_DURATION_S, Container
+from allmydata.formats.container import LEASE_DURATION_S
 from allmydata.formats.renewals import MOST_RENEWALS, unpack_renewals
 from allmydata.interfaces import MAX_WHOLE_SHARE, RIStorageServer
 from allmydata.storage import requests, slots
@@ -36,6 +35,7 @@ from allmydata.storage.ledger import Ledger
 from allmydata.storage.reading import Reading
 from allmydata.storage.reaper import Reaper
 from allmydata.storage.requests import Allocation, Claim
+from allmydata.storage.room import Room
 from allmydata.storage.slotfile import ReadVector, SlotClaim
 from allmydata.storage.tree import LARGEST_SHNUM, ShareTree
 from allmydata.util.deferreds import Workers, as_deferred, gather
@@ -91,20 +91,17 @@ class StorageServer(Referenceable, Service):
         self.readonly = readonly
         self._storedir = storedir
         self._clock = clock
-        self._reserved_space = reserved_space
-        self._max_size = max_size
-        self._quotas = quotas
         self._disk = Disk(workers)
         self._ledger = Ledger(storedir / FILE_NAME, monotonic)
         self._tree = ShareTree(storedir, calls, self._ledger.note)
         self._open_shares = OpenShares()
         self.reading = Reading(self._tree, self._disk, self._open_shares)
+        self._room = Room(self._tree, self._ledger, quotas, reserved_space, max_size)
         parts = self._tree, self._ledger, self._disk
         self._reaper = Reaper(expiry, *parts, clock.seconds, self._open_shares.forget)
         self.books = Books(self._tree, self._ledger, self._reaper, self._disk, clock)
         # Shares being written; None while one is being begun or thrown away again.
         self._writers: dict[tuple[bytes, int], BucketWriter | None] = {}
-        self._promised: Counter[int] = Counter()  # bytes of their files, by account
 
     # ---- a service of the node -----------------------------------------------------------
 
@@ -154,32 +151,15 @@ class StorageServer(Referenceable, Service):
 
     # ---- room ----------------------------------------------------------------------------
 
-    def _room(self, promised: int, account: int | None, promised_to_it: int) -> int:
-        """Return the bytes of share files that may still be promised; asks the disk."""
-        if self.readonly:
-            return 0
-        rooms = [self._left(promised)]
-        quota = None if account is None else self._quotas.limit(account)
-        if account is not None and quota is not None:
-            rooms.append(quota - self._ledger.held(account).num_bytes - promised_to_it)
-        return max(0, min(rooms))
-
-    def _left(self, promised: int) -> int:
-        """Return the bytes that are left to all of them together; asks the disk."""
-        left = self._tree.free_space() - self._reserved_space - promised
-        if self._max_size is not None:
-            left = min(left, self._max_size - self._ledger.held().num_bytes - promised)
-        return max(0, left)
-
     async def _know_what_counts(self) -> None:
-        if self._max_size is not None or self._quotas.are_set:
+        if self._room.depends_on_counts:
             await self.books.when_counted()
 
     @as_deferred
     async def remote_get_version(self) -> dict[bytes, Any]:
         """Return what this server can do, and how much it takes."""
         await self._know_what_counts()
-        room = await self._disk.run(self._room, 0, None, 0)
+        room = 0 if self.readonly else await self._disk.run(self._room.left, 0)
         return {
             PROTOCOL_V1: {
                 b"maximum-immutable-share-size": room,
@@ -255,7 +235,7 @@ class StorageServer(Referenceable, Service):
         claim = self._claim(storage_index, renew_secret, cancel_secret, account)
         await self._know_what_counts()
         wanted = self._free_numbers(storage_index, set(shares))
-        room = self._room_for(account)
+        room = self._room.left_to(account)
         self._reserve(storage_index, wanted, size, account)
         try:
             chosen = {shnum: shares[shnum] for shnum in wanted}
@@ -276,7 +256,7 @@ class StorageServer(Referenceable, Service):
         """Reserve numbers and room before the thread starts; give back what it leaves."""
         index, account = claim.storage_index, claim.account
         wanted = self._free_numbers(index, sharenums)
-        room = self._room_for(account)
+        room = self._room.left_to(account)
         self._reserve(index, wanted, size, account)
         begun: set[int] = set()
         try:
@@ -294,21 +274,14 @@ class StorageServer(Referenceable, Service):
             return set()
         return {n for n in sharenums if (index, n) not in self._writers}
 
-    def _room_for(self, account: int) -> Callable[[], int]:
-        """Return what tells, in a thread, the room there is beside what is promised now."""
-        promised = self._promised.total(), account, self._promised[account]
-        return partial(self._room, *promised)
-
     def _reserve(self, index: bytes, numbers: set[int], size: int, account: int) -> None:
         self._writers.update(((index, n), None) for n in numbers)
-        self._promised[account] += Container.plan(size).file_size * len(numbers)
+        self._room.promise(size, len(numbers), account)
 
     def _release(self, index: bytes, numbers: set[int], size: int, account: int) -> None:
         for n in numbers:
             del self._writers[index, n]
-        self._promised[account] -= Container.plan(size).file_size * len(numbers)
-        if not self._promised[account]:
-            del self._promised[account]
+        self._room.end(size, len(numbers), account)
 
     def _release_share(self, share: IncomingShare) -> None:
         (account,) = share.held.accounts
@@ -410,7 +383,7 @@ class StorageServer(Referenceable, Service):
         """Return the bytes that mutable shares may grow by; old ones may on any server."""
         if self.readonly and has_new_shares:
             return 0
-        return self._left(self._promised.total())
+        return self._room.left(self._room.num_promised)
 
     # ---- leases --------------------------------------------------------------------------
 

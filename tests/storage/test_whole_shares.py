@@ -115,4 +115,4 @@ async def test_where_the_disk_fails_nothing_is_acknowledged_or_left(serve, store
         assert (kind, "disk failed" in text) == ("GridError", True)
     left = [name for _, _, names in os.walk(storedir / "shares") for name in names]
     assert left == [] and server.num_uploads == 0
-    assert server._promised == {}
+    assert server._room.num_promised == 0
