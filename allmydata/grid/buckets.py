@@ -137,7 +137,8 @@ class WriteBucketProxy:
     @as_deferred
     async def _put(self, offset: int, data: Any) -> None:
         self._check()
-        if offset != self._gathered_at + self._gathered_size:
+        is_too_much = self._gathered_size + len(data) > self._max_write
+        if is_too_much or offset != self._gathered_at + self._gathered_size:
             self._flush()
             self._gathered_at = offset
         self._gathered.append(data)
