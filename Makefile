@@ -21,8 +21,8 @@ check: .venv/installed
 shows: .venv/installed .venv/system .venv-peer/installed
 	$(BIN)/python misc/shows/run_all.py
 
-bench: .venv/installed
-	$(BIN)/python misc/bench/run_all.py
+bench: .venv/installed .venv-peer/installed
+	$(BIN)/python misc/bench/report.py --run
 
 wheel: .venv/installed
 	$(BIN)/python -m build --wheel

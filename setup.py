@@ -55,6 +55,7 @@ setup(
             "prometheus_client>=0.26,<0.27",
             "playwright",
             "build",
+            "py-spy>=0.4",
             "types-PyYAML",
             "types-psutil",
         ],

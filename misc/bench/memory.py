@@ -1,78 +1,103 @@
-"""Peak memory of a client that puts and gets one large file.
+"""Peak memory of a client, and of a server, while large files are put and got.
 
-A grid of real processes; the client's VmHWM is read from /proc after each::
+    python misc/bench/memory.py [--sizes 100M,1G,10G] [--tahoe PATH] [--json]
 
-    python misc/bench/memory.py [--size 1000] [--servers 10] [--tahoe PATH] [--json]
+Ten servers, 3-of-10, every node a process; each is started anew for each size, and its
+VmHWM read from /proc.  The file is made as it is sent, so the disk holds its shares and
+what the client spools: four and a half times its size, under $TMPDIR.  Exit code 1 if the
+client's peak passes its limit, or grows with the file.
 """
 
 from __future__ import annotations
 
 import argparse
-import filecmp
 import json
-import os
 import sys
 import tempfile
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
-sys.path.insert(0, str(Path(__file__).parent))
 import workload
+from grids import OURS, Processes, Stopwatch, running, ten
+from machine import heading
+from pieces import Stream, room_for
+
+LIMIT_MB = 100  # of the client, whatever the file's size
+GROWTH = 1.1  # the largest file's peak beside the smallest one's
 
 
-def measure(tahoe: str, servers: int, size: int, base: str) -> dict:
-    """Put and get a file of *size* bytes; return seconds and peaks in MB."""
-    k, happy, n = (3, 7, 10) if servers >= 7 else (3, servers, 10)
-    args = SimpleNamespace(k=k, happy=happy, n=n, servers=servers, protocol="foolscap")
-    grid = workload.Grid(args, base, tahoe)
-    source, copy = os.path.join(base, "source"), os.path.join(base, "copy")
-    result = {"size": size, "servers": servers}
-    try:
-        grid.build()
-        pid = grid.pids()["client"]
-        result["idle_rss_MB"] = workload.proc_status(pid)["VmRSS"] / 1000
-        workload.rand_file(source, size, time.time_ns())
-        cap = timed(grid, result, "put", source)
-        timed(grid, result, "get", cap, copy)
-        result["same_bytes"] = filecmp.cmp(source, copy, shallow=False)
-    finally:
-        grid.stop()
-    return result
+def measure(grid: Processes, size: int) -> dict[str, float]:
+    """Put and get a file of *size* bytes; return seconds, peaks and processor time."""
+    room_for(size, grid.base)
+    grid.env["TMPDIR"] = grid.base
+    row: dict[str, float] = {"size": size}
+    with running(grid):
+        row["idle_client_MB"], row["idle_server_MB"] = grid.idle_mb()
+        stream, path = Stream(size), ""
+        for name in ("put", "get"):
+            grid.reset_peaks()
+            with Stopwatch(grid) as watch:
+                if name == "put":
+                    path = stream.put(grid)
+                else:
+                    stream.get(grid, path)
+            row[f"{name}_client_MB"], row[f"{name}_server_MB"] = grid.peaks_mb()
+            row[f"{name}_MBps"] = size / watch.seconds / 1e6
+            row[f"{name}_cpu_ms_per_MB"] = 1e9 * (watch.client + watch.servers) / size
+    return {name: round(value, 2) for name, value in row.items()}
 
 
-def timed(grid: workload.Grid, result: dict, *words: str) -> str:
-    """Run a command against the client; note seconds and peak; return what it printed."""
-    pid = grid.pids()["client"]
-    workload.reset_peak(pid)
-    began = time.perf_counter()
-    out = grid.cli("-d", grid.cdir, *words)
-    result[f"{words[0]}_s"] = round(time.perf_counter() - began, 2)
-    result[f"{words[0]}_peak_MB"] = workload.proc_status(pid)["VmHWM"] / 1000
-    return out.stdout.decode().strip()
+def broken(rows: list[dict[str, float]]) -> list[str]:
+    """Return what is not held."""
+    told = []
+    for name in ("put", "get"):
+        peaks = [row[f"{name}_client_MB"] for row in rows]
+        if max(peaks) > LIMIT_MB:
+            told.append(
+                f"{name}: the client's peak is {max(peaks):.0f} MB, over {LIMIT_MB}"
+            )
+        if peaks[-1] > GROWTH * peaks[0]:
+            told.append(f"{name}: the client's peak grows with the file")
+    return told
+
+
+def tell(rows: list[dict[str, float]]) -> None:
+    """Print the table."""
+    print("peaks in MB, 3-of-10")
+    print(f"{'':>9}{'idle':>14}{'put':>14}{'get':>14}{'MB/s':>14}")
+    print(f"{'file':>9}" + f"{'client':>8}{'server':>6}" * 3 + f"{'put':>8}{'get':>6}")
+    for row in rows:
+        line = f"{row['size'] / 1e6:>6.0f} MB"
+        for name in ("idle_client", "put_client", "get_client"):
+            line += f"{row[name + '_MB']:>8.0f}"
+            line += f"{row[name.replace('client', 'server') + '_MB']:>6.0f}"
+        print(f"{line}{row['put_MBps']:>8.0f}{row['get_MBps']:>6.0f}")
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=1000, help="MB")
+    parser.add_argument("--sizes", default="100M,1G")
     parser.add_argument("--servers", type=int, default=10)
-    parser.add_argument(
-        "--tahoe", default=os.path.join(os.path.dirname(sys.executable), "tahoe")
-    )
+    parser.add_argument("--tahoe", type=Path, default=OURS)
+    parser.add_argument("--protocol", default="default", help="default, http, foolscap")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="write the JSON there")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="bench-memory-") as base:
-        result = measure(options.tahoe, options.servers, options.size * 10**6, base)
+    rows = []
+    for size in map(workload.parse_size, options.sizes.split(",")):
+        with tempfile.TemporaryDirectory(prefix="bench-memory-") as place:
+            shape = ten(options.servers)
+            grid = Processes(Path(place), options.tahoe, options.protocol, shape)
+            rows.append(measure(grid, size))
+    found = {**heading(), "rows": rows, "broken": broken(rows)}
+    if options.out:
+        options.out.write_text(json.dumps(found, indent=1))
     if options.json:
-        print(json.dumps(result))
+        print(json.dumps(found))
     else:
-        print(f"one file of {options.size} MB, {options.servers} servers, client process")
-        for name in ("put", "get"):
-            seconds, peak = result[f"{name}_s"], result[f"{name}_peak_MB"]
-            print(f"  {name}: {seconds} s, peak {peak:.0f} MB")
-        print(f"  idle {result['idle_rss_MB']:.0f} MB; same bytes: {result['same_bytes']}")
-    return 0 if result["same_bytes"] else 1
+        tell(rows)
+        print(*(found["broken"] or ["flat, and within its limit"]), sep="\n")
+    return 1 if found["broken"] else 0
 
 
 if __name__ == "__main__":

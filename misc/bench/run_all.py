@@ -30,6 +30,9 @@ BENCHMARKS = {
     "web": ["web.py"],
     "hive": ["hive.py"],
     "annex": ["annex.py"],
+    "side_by_side": ["side_by_side.py"],
+    "growth": ["growth.py"],
+    "soak": ["soak.py"],
     "workload": ["workload.py", "--tahoe", str(TAHOE), "--skip", "small,dirs"],
 }
 
