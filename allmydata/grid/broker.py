@@ -44,6 +44,7 @@ log = Logger()
 
 MAX_FURL_SIZE = 1000
 MAX_FURLS = 3  # addresses kept of one peer, the newest first
+MAX_VOICES = 3  # announcements kept of one peer: the first, and the newest of other keys
 MAX_PEERS = 10_000
 
 _FURL = re.compile(r"pb://([a-z2-7]{32})@[^/\s]*/[^/\s]+")
@@ -88,13 +89,17 @@ class _Peer:
     nurls: tuple[str, ...] = ()
     https: Link | None = None  # the way that is preferred, where there is one
     waits_for_https: bool = False  # until it was looked for once at its NURLs
+    voices: dict[str, Announcement] = field(factory=dict)  # who spoke of it, by key
 
     def remember(self, furl: str) -> None:
         """Keep *furl* as the newest address."""
         if furl in self.furls:
             self.furls.remove(furl)
         self.furls.insert(0, furl)
+        announced = self.server.announced
         for old in self.furls[MAX_FURLS:]:
+            if announced and old == announced.furl:
+                continue
             self.furls.remove(old)
             self.drop_link(old)
 
@@ -231,14 +236,22 @@ class StorageBroker(Service):
             self._look_for(peer)
 
     def add_announced(self, told: Announcement) -> None:
-        """Find a server by its own announcement; one that is known already is the same."""
+        """Find a server by its own announcement; one that is known already is the same.
+
+        Who knows a server's FURL can announce it too, with a key of his own.  Whoever was
+        first describes it; others can add addresses, and take none away.
+        """
         if not told.furl:
             log.warn("a server that announces no FURL is left out")
             return
-        self.add_peer(told.furl.encode("ascii"), told.nurls)
-        peer = self._peers.get(tubid_of(told.furl))
+        tubid = tubid_of(told.furl)
+        peer = self._peers.get(tubid)
+        voices = _with_voice(peer.voices if peer else {}, told)
+        nurls = dict.fromkeys(nurl for one in voices.values() for nurl in one.nurls)
+        self.add_peer(told.furl.encode("ascii"), list(nurls))
+        peer = self._peers.get(tubid)
         if peer is not None:
-            peer.server.announced = told
+            peer.voices, peer.server.announced = voices, next(iter(voices.values()))
             self._changed()
 
     def stopService(self) -> None:  # noqa: N802
@@ -337,6 +350,14 @@ class StorageBroker(Service):
     def _changed(self) -> None:
         self._num_connected.set(len(self.connected()))
         self.on_change.notify()
+
+
+def _with_voice(
+    voices: dict[str, Announcement], told: Announcement
+) -> dict[str, Announcement]:
+    """Return *voices* with one more; the first stays, and of the others the newest."""
+    first, *others = {**voices, told.key: told}.items()
+    return dict([first, *others[1 - MAX_VOICES :]])
 
 
 async def _ask_for_storage(rref: Any) -> Any:

@@ -82,6 +82,11 @@ class Drains(Service):
             await self._mend(moves)
         return self._told(moves, None, dry_run=dry_run)
 
+    @property
+    def drained(self) -> frozenset[str]:
+        """The node ids of servers that are being emptied."""
+        return self._broker.drained
+
     # ---- inside --------------------------------------------------------------------------
 
     def _takes(self, server: Server, drained: frozenset[str]) -> bool:

@@ -4,14 +4,15 @@ To *check* is to ask every connected server for the first bytes of what it holds
 believe signatures alone; to *verify* is to read all of the newest version's shares.  Both
 need no more than a verify capability.  To *repair* is to write the newest version that can
 be brought back anew, to every share: servers let nobody do that without the write key.
+What lies on a server that is being emptied counts as missing then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import DeferredSemaphore, TimeoutError
 
@@ -22,6 +23,7 @@ from allmydata.errors import (
     CorruptError,
     GridError,
     NotCapableError,
+    NotEnoughServersError,
     NotEnoughSharesError,
 )
 from allmydata.formats.mutable import Prefix
@@ -179,7 +181,8 @@ class MutableChecker(Service):
         :raises NotEnoughSharesError: there is no version to go on from
         """
         cap = _parse(uri)
-        before = await self.check(uri, verify, add_lease=add_lease)
+        drained = self._files.drained
+        before = _without(await self.check(uri, verify, add_lease=add_lease), drained)
         if before.is_healthy and not before.damages:
             return MutableRepair(before, before)
         if not isinstance(cap, MutableFileURI):
@@ -199,7 +202,9 @@ class MutableChecker(Service):
                 await self._files.rewrite(cap, found)
             except GridError as e:
                 error = e
-        after = await self.check(uri)
+        after = _without(await self.check(uri), drained)
+        if error is None and not after.is_healthy:
+            error = _not_whole(after)
         return MutableRepair(before, after, True, error)
 
     # ---- inside --------------------------------------------------------------------------
@@ -268,6 +273,20 @@ def _parse(uri: str) -> AnyCap:
     if not isinstance(cap, AnyCap):
         raise BadCapError("this is not the capability of a mutable file")
     return cap
+
+
+def _without(report: MutableReport, drained: Collection[str]) -> MutableReport:
+    held = {one: shares for one, shares in report.holdings.items() if one not in drained}
+    return evolve(report, holdings=held)
+
+
+def _not_whole(report: MutableReport) -> NotEnoughServersError:
+    return NotEnoughServersError(
+        f"{report.num_good} of {report.total} shares are where they should be",
+        why=f"{report.num_wrong} of other versions are left; "
+        f"{len(report.silent)} servers do not answer",
+        fix="see  tahoe servers  and try again",
+    )
 
 
 def _sharemap(found: ServerMap) -> dict[str, list[str]]:

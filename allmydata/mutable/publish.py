@@ -66,10 +66,10 @@ class Publication:
                 fix="store such a file as an immutable one",
             )
         plan = self.old_places()
-        new = self._new_places(set(self.edition.writes) - _numbers(plan), plan)
+        new = self._new_places(self._missing_in(plan), plan)
         await self._lead(plan)
         await self._write_all(_merged(plan, new))
-        while missing := set(self.edition.writes) - set(self.placed):
+        while missing := self._missing_in(self._held()):
             again = self._new_places(missing, self._held())
             if not again:
                 break
@@ -86,6 +86,11 @@ class Publication:
                 plan.setdefault(server, set()).add(shnum)
         order = {server: i for i, server in enumerate(self.found.answered)}
         return dict(sorted(plan.items(), key=lambda item: order[item[0]]))
+
+    def _missing_in(self, plan: Plan) -> set[int]:
+        """Return the shares that would be nowhere; servers being emptied don't count."""
+        lasting = {one: held for one, held in plan.items() if not one.is_drained}
+        return set(self.edition.writes) - _numbers(lasting)
 
     def _new_places(self, missing: set[int], held: Plan) -> Plan:
         """Give missing shares to servers with the fewest, in the order of the file."""

@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from allmydata.errors import ConfigError, ConflictError
 from allmydata.node.fork import Fork
+from allmydata.node.negotiation import PinnedNegotiation
 from allmydata.util.deferreds import as_deferred, gather, sleep
 from allmydata.util.fileutil import write_atomically
 
@@ -105,6 +106,7 @@ class NodeTub(Service):
         self.certificate = certificate
         self.https: Any = None  # a factory of what speaks TLS on the same ports
         self.tub = Tub(certData=certificate)
+        self.tub.negotiationClass = PinnedNegotiation
         self.tub.unsafeTracebacks = False
         self.tub.setOption("expose-remote-exception-types", False)
         self.tub.setOption("accept-gifts", False)

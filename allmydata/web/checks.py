@@ -7,11 +7,13 @@
 
 A read or a verify capability will do.  Nothing is changed that its holder could not change
 anyway: shares are put back as they were.  Those of a mutable file can be put back by who
-can write it, and nobody else.
+can write it, and nobody else.  What lies on a server that is being emptied counts as
+missing where something is to be mended: so it comes to lie elsewhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from attrs import frozen
@@ -79,12 +81,14 @@ class Checks:
 
         :raises BadCapError: it is not the capability of a file
         """
-        part = self._part("repairer" if wish.repair else "checker")
-        if isinstance(uri.from_string(cap), MUTABLE):
-            part = self._part("mutable-checker")
-        if wish.repair:
-            return await part.repair(cap, verify=wish.verify, add_lease=wish.add_lease)
-        return await part.check(cap, wish.verify, add_lease=wish.add_lease)
+        is_mutable = isinstance(uri.from_string(cap), MUTABLE)
+        if not wish.repair:
+            part = self._part("mutable-checker" if is_mutable else "checker")
+            return await part.check(cap, wish.verify, add_lease=wish.add_lease)
+        words: dict[str, Any] = {"verify": wish.verify, "add_lease": wish.add_lease}
+        if is_mutable:
+            return await self._part("mutable-checker").repair(cap, **words)
+        return await self._part("repairer").repair(cap, avoid=self._drained(), **words)
 
     async def words(self, cap: uri.Cap | None, node: Any, wish: Wish) -> dict[str, Any]:
         """Return what is told of one object on the way through a tree.
@@ -112,6 +116,14 @@ class Checks:
         :raises NodeNotReadyError: it can't
         """
         self._part("repairer" if wish.repair else "checker")
+
+    def _drained(self) -> Collection[str]:
+        """Return the node ids of servers that are being emptied."""
+        try:
+            drained: Collection[str] = self._client.getService("drains").drained
+        except KeyError:
+            return ()
+        return drained
 
     def _part(self, name: str) -> Any:
         try:

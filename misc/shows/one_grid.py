@@ -5,7 +5,8 @@
     half     our introducer, servers of both, both clients
 
 In each, what one client stores the other reads, and the other way: files, ranges, check,
-verify, repair, mutable files made, replaced and updated, directories, cp -r.
+verify, repair of shares that are gone or wrong, mutable files made, replaced and updated,
+mkdir, ls, cp -r.  Which protocol is spoken with each server is asked of both clients.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from peers import PEER, Client, MixedGrid, mixed_grid, wait_for
@@ -45,7 +47,10 @@ def same(found: bytes, wanted: bytes, what: str) -> None:
 
 
 def files(maker: Client, user: Client) -> None:
-    """Whole files of several sizes, and ranges."""
+    """Whole files of several sizes, and ranges; put and got by the commands, too."""
+    data = RANDOM.randbytes(70_000)
+    cap = maker.tahoe("put", "-", data=data).decode().strip()
+    same(user.tahoe("get", cap), data, "put and get")
     for size in (1, 55, 56, 5000, 300_000, 3_000_000):
         data = RANDOM.randbytes(size)
         cap = maker.ask("PUT", "/uri", data).decode()
@@ -59,11 +64,64 @@ def checks(maker: Client, user: Client) -> None:
     """Check and verify; the counts are those of a whole file."""
     cap = maker.ask("PUT", "/uri", RANDOM.randbytes(100_000)).decode()
     for options in ("", "&verify=true", "&verify=true&repair=true", "&add-lease=true"):
-        told = user.json(uri(cap, f"?t=check&output=JSON{options}"), "POST", b"")
-        told = told.get("post-repair-results", told)
+        told = check(user, cap, options)
         results = told["results"]
         if not results["healthy"] or results["count-shares-good"] < 5:
             raise ShowError(f"check {options}: {told['summary']}")
+
+
+def shares_of(client: Client, index: str) -> list[Path]:
+    """Return the files of all shares of a storage index, on servers of either kind."""
+    found = client.basedir.parent.glob(f"storage*/storage/shares/{index[:2]}/{index}/*")
+    return sorted(found, key=lambda path: path.name)
+
+
+def check(client: Client, cap: str, options: str = "") -> Any:
+    """Return what a client's check tells, after the repair if there is to be one."""
+    told = client.json(uri(cap, f"?t=check&output=JSON{options}"), "POST", b"")
+    return told.get("post-repair-results", told)
+
+
+def repairs(maker: Client, user: Client) -> None:
+    """Shares that are gone or wrong: found by both, made again by one, good for both."""
+    for form in ("chk", "sdmf", "mdmf"):
+        query = "" if form == "chk" else f"?format={form}"
+        data = RANDOM.randbytes(200_000)
+        cap = maker.ask("PUT", f"/uri{query}", data).decode()
+        paths = shares_of(user, check(user, cap)["storage-index"])
+        for path in paths[1:3]:
+            path.unlink()
+        if form == "chk":
+            _spoil(paths[4])
+        want_good(maker, cap, 2 if form == "chk" else 3)
+        told = check(user, cap, "&verify=true&repair=true")
+        left = 1 if form == "chk" else 0  # a bad share stays in the way on its server
+        if told["results"]["count-shares-good"] < 5 - left:
+            raise ShowError(f"{form}: after the repair {told['summary']}")
+        if left:
+            paths[4].unlink()
+            check(user, cap, "&repair=true")
+        want_good(maker, cap, 5)
+        same(maker.ask("GET", uri(cap)), data, f"{form}, repaired")
+
+
+def want_good(client: Client, cap: str, number: int) -> None:
+    """Want so many good shares, as a client that reads all of them finds.
+
+    :raises ShowError: there are more or fewer
+    """
+    told = check(client, cap, "&verify=true")
+    found = told["results"]["count-shares-good"]
+    if found != number or told["results"]["healthy"] != (number == 5):
+        raise ShowError(f"verify: {found} good shares, not {number}: {told['summary']}")
+
+
+def _spoil(path: Path) -> None:
+    with open(path, "r+b") as file:
+        file.seek(500)
+        byte = file.read(1)[0]
+        file.seek(500)
+        file.write(bytes([byte ^ 1]))
 
 
 def mutables(maker: Client, user: Client) -> None:
@@ -78,9 +136,7 @@ def mutables(maker: Client, user: Client) -> None:
         maker.ask("PUT", uri(cap, "?offset=10"), b"changed")
         new = new[:10] + b"changed" + new[17:]
         same(user.ask("GET", uri(cap)), new, f"{form} of {size}, updated")
-        told = user.json(uri(cap, "?t=check&verify=true&output=JSON"), "POST", b"")
-        if not told["results"]["healthy"]:
-            raise ShowError(f"{form} of {size}: {told['summary']}")
+        want_good(user, cap, 5)
 
 
 def directories(maker: Client, user: Client) -> None:
@@ -88,8 +144,9 @@ def directories(maker: Client, user: Client) -> None:
     for form in ("sdmf", "mdmf"):
         top = maker.ask("POST", f"/uri?t=mkdir&format={form}").decode()
         maker.ask("PUT", uri(top, "/sub/first.txt"), b"first content, of some length " * 9)
+        maker.tahoe("mkdir", f"{top}/made")
         names = user.tahoe("ls", top).decode().split()
-        if names != ["sub"]:
+        if names != ["made", "sub"]:
             raise ShowError(f"ls: {names}")
         user.ask("PUT", uri(top, "/sub/second.txt"), b"second")
         user.ask("POST", uri(top, "/sub?t=rename&from_name=first.txt&to_name=1st"))
@@ -120,6 +177,7 @@ def trees(maker: Client, user: Client) -> None:
 TRIES: dict[str, Callable[[Client, Client], None]] = {
     "files": files,
     "checks": checks,
+    "repairs": repairs,
     "mutables": mutables,
     "directories": directories,
     "trees": trees,
@@ -131,9 +189,29 @@ TRIES: dict[str, Callable[[Client, Client], None]] = {
 
 def same_caps(ours: Client, theirs: Client) -> None:
     """Want one capability for one file, as both have the same convergence secret."""
-    data = RANDOM.randbytes(50_000)
-    if ours.ask("PUT", "/uri", data) != theirs.ask("PUT", "/uri", data):
-        raise ShowError("the same file has two capabilities")
+    for size in (100, 50_000, 2_500_000):
+        data = RANDOM.randbytes(size)
+        if ours.ask("PUT", "/uri", data) != theirs.ask("PUT", "/uri", data):
+            raise ShowError("the same file has two capabilities")
+
+
+def mixed_shares(maker: Client, other: Client) -> None:
+    """Read a file of which one share was made by each client, and there are no others."""
+    data = RANDOM.randbytes(150_000)
+    cap = maker.ask("PUT", "/uri", data).decode()
+    paths = shares_of(maker, check(maker, cap)["storage-index"])
+    firsts = [paths[0], paths[3]]
+    for path in set(paths) - set(firsts):
+        path.unlink()
+    same(other.ask("PUT", "/uri", data), cap.encode(), "the capability")
+    paths = shares_of(maker, check(maker, cap)["storage-index"])
+    others = [one for one in paths if one not in firsts and one.name != firsts[0].name]
+    if not others:
+        raise ShowError("the other client made no share")
+    for path in set(paths) - {firsts[0], others[0]}:
+        path.unlink()
+    for client in (maker, other):
+        same(client.ask("GET", uri(cap)), data, "a share of each")
 
 
 def build(grid: MixedGrid, kind: str) -> tuple[Client, Client]:
@@ -144,8 +222,19 @@ def build(grid: MixedGrid, kind: str) -> tuple[Client, Client]:
         grid.add_server(f"storage{i}", ours=ours)
     clients = grid.add_client("ours", ours=True), grid.add_client("theirs", ours=False)
     for one in clients:
-        wait_for(lambda one=one: one.num_connected() == len(servers), "all servers")
+        wait_for(lambda one=one: len(one.connected()) == len(servers), "all servers")
     return clients
+
+
+def check_protocol(clients: Iterable[Client], wanted: str) -> None:
+    """Want every client to speak *wanted* with every server.
+
+    :raises ShowError: one does not
+    """
+    for client in clients:
+        spoken = client.protocols()
+        if set(spoken.values()) != {wanted}:
+            raise ShowError(f"{client.basedir.name} does not speak {wanted}: {spoken}")
 
 
 def rows(ours: Client, theirs: Client, only: list[str]) -> Iterator[tuple[str, str]]:
@@ -158,6 +247,8 @@ def rows(ours: Client, theirs: Client, only: list[str]) -> Iterator[tuple[str, s
         for words, (maker, user) in ways.items():
             yield f"{name} {words}", _outcome(TRIES[name], maker, user)
     yield "the same capability", _outcome(same_caps, ours, theirs)
+    yield "shares of both in one download", _outcome(mixed_shares, ours, theirs)
+    yield "and the other way", _outcome(mixed_shares, theirs, ours)
 
 
 def _outcome(trying: Callable[[Client, Client], None], one: Client, other: Client) -> str:
@@ -186,9 +277,11 @@ def main() -> int:
                     Path(place) / "g", options.peer, force_foolscap=forced
                 ) as g:
                     clients = build(g, kind)
+                    check_protocol(clients, protocol)
                     for what, outcome in rows(*clients, options.only.split(",")):
                         num_wrong += outcome != "ok"
                         print(f"{kind:7} {protocol:9} {what:40} {outcome}", flush=True)
+                    check_protocol(clients, protocol)
             print(f"{kind:7} {protocol:9} {time.monotonic() - began:.0f} s", flush=True)
     print(f"{num_wrong} not as they should be" if num_wrong else "one grid, both ways")
     return 1 if num_wrong else 0

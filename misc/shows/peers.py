@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import configparser
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from typing import Any
 from attrs import define, field
 from under_demo import ShowError
 
+from allmydata.node.ports import free_ports
+
 OURS = Path(sys.executable).parent / "tahoe"
 PEER = Path(__file__).parents[2] / ".venv-peer" / "bin" / "tahoe"
 READY_S = 120.0
@@ -29,10 +30,8 @@ CONVERGENCE = "a" * 52  # the secret of every client, so that equal files are on
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody has now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """Return a TCP port that nobody has now, and no outgoing connection is given."""
+    return free_ports(1)[0]
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -49,6 +48,9 @@ def wait_for(condition: Callable[[], Any], what: str) -> Any:
             why = str(e)
         time.sleep(0.2)
     raise ShowError(f"{what}: not in {READY_S:.0f} s; {why}")
+
+
+Prepare = Callable[[Path], None]
 
 
 @define
@@ -89,10 +91,23 @@ class Client:
             raise ShowError(f"tahoe {words[0]}: {done.returncode} {error}")
         return done.stdout
 
-    def num_connected(self) -> int:
-        """Return how many servers it is connected to."""
-        servers = self.json("/?t=json")["servers"]
-        return sum(one["connection_status"].startswith("Connected") for one in servers)
+    def connected(self) -> list[str]:
+        """Return the names of the servers it is connected to."""
+        return sorted(self.protocols())
+
+    def protocols(self) -> dict[str, str]:
+        """Return what it speaks with each server it is connected to, by name.
+
+        Ours says it; 1.20 names address and way of a connection over foolscap, and of one
+        over HTTPS says "connected" and no more.
+        """
+        found = {}
+        for one in self.json("/?t=json")["servers"]:
+            status = one["connection_status"]
+            if status.lower().startswith("connected"):
+                guess = "https" if status == "connected" else "foolscap"
+                found[one["nickname"]] = one.get("protocol", guess)
+        return found
 
 
 @define
@@ -100,43 +115,57 @@ class MixedGrid:
     """An introducer, servers and clients; each is ours or the peer's.
 
     :param force_foolscap: no node speaks HTTPS
+    :param shares: k, happy and n
     """
 
     place: Path
     peer: Path
     force_foolscap: bool = False
-    _furl: str = field(default="", init=False)
+    shares: tuple[int, int, int] = SHARES
+    furl: str = field(default="", init=False)  # of the introducer
     _running: dict[str, subprocess.Popen[bytes]] = field(factory=dict, init=False)
 
-    def add_introducer(self, *, ours: bool) -> None:
-        """Start it."""
+    def add_introducer(self, *, ours: bool, port: int = 0, seen_at: int = 0) -> None:
+        """Start it; *port* and *seen_at* are as of a server."""
         basedir = self.place / "introducer"
-        port = free_port()
+        port = port or free_port()
         where = (
             f"--port=tcp:{port}:interface=127.0.0.1",
-            f"--location=tcp:127.0.0.1:{port}",
+            f"--location=tcp:127.0.0.1:{seen_at or port}",
         )
         command = OURS if ours else self.peer
         _run([command, "create-introducer", "--listen=tcp", *where, basedir])
         self.start("introducer", command)
         path = basedir / "private" / "introducer.furl"
-        self._furl = wait_for(lambda: path.read_text().strip(), "the introducer")
+        self.furl = wait_for(lambda: path.read_text().strip(), "the introducer")
 
-    def add_server(self, name: str, *, ours: bool) -> None:
-        """Start a storage server."""
-        port = free_port()
-        self._make(
+    def add_server(
+        self, name: str, *, ours: bool, port: int = 0, seen_at: int = 0
+    ) -> Client:
+        """Start a storage server.
+
+        :param port: where it listens; 0: anywhere
+        :param seen_at: the port that it tells others; 0: where it listens
+        """
+        port = port or free_port()
+        url = self._make(
             name,
             ours,
             "create-node",
             "--listen=tcp",
             f"--port=tcp:{port}:interface=127.0.0.1",
-            f"--location=tcp:127.0.0.1:{port}",
+            f"--location=tcp:127.0.0.1:{seen_at or port}",
         )
+        return Client(OURS if ours else self.peer, self.place / name, url)
 
-    def add_client(self, name: str, *, ours: bool) -> Client:
-        """Start a client without storage."""
-        url = self._make(name, ours, "create-client")
+    def add_client(
+        self, name: str, *, ours: bool, prepare: Prepare | None = None
+    ) -> Client:
+        """Start a client without storage.
+
+        :param prepare: is given its directory before it starts
+        """
+        url = self._make(name, ours, "create-client", prepare=prepare)
         return Client(OURS if ours else self.peer, self.place / name, url)
 
     def start(self, name: str, command: Path) -> None:
@@ -154,6 +183,13 @@ class MixedGrid:
         running.terminate()
         running.wait(30)
 
+    def tell_of_dead(self) -> None:
+        """Print the last words of nodes that ended by themselves."""
+        for name, running in self._running.items():
+            if running.poll() is not None:
+                said = (self.place / f"{name}.out").read_text(errors="replace")
+                print(f"{name} has ended:", *said.splitlines()[-12:], sep="\n  ")
+
     def stop_all(self) -> None:
         """End every node."""
         for running in self._running.values():
@@ -161,12 +197,14 @@ class MixedGrid:
         for running in self._running.values():
             running.wait(30)
 
-    def _make(self, name: str, ours: bool, kind: str, *more: str) -> str:
+    def _make(
+        self, name: str, ours: bool, kind: str, *more: str, prepare: Prepare | None = None
+    ) -> str:
         basedir, port = self.place / name, free_port()
-        k, happy, n = SHARES
+        k, happy, n = self.shares
         command = OURS if ours else self.peer
         options = [
-            f"--introducer={self._furl}",
+            f"--introducer={self.furl}",
             f"--nickname={name}",
             f"--webport=tcp:{port}:interface=127.0.0.1",
             f"--shares-needed={k}",
@@ -177,7 +215,9 @@ class MixedGrid:
         (basedir / "private").mkdir(exist_ok=True)
         (basedir / "private" / "convergence").write_text(f"{CONVERGENCE}\n")
         if self.force_foolscap:
-            _force_foolscap(basedir / "tahoe.cfg")
+            force_foolscap(basedir)
+        if prepare:
+            prepare(basedir)
         self.start(name, command)
         return f"http://127.0.0.1:{port}"
 
@@ -189,18 +229,27 @@ def mixed_grid(place: Path, peer: Path, *, force_foolscap: bool) -> Iterator[Mix
     grid = MixedGrid(place, peer, force_foolscap)
     try:
         yield grid
+    except Exception:
+        grid.tell_of_dead()
+        raise
     finally:
         grid.stop_all()
 
 
-def _force_foolscap(path: Path) -> None:
-    config = configparser.ConfigParser(interpolation=None)
-    config.read(path)
+def force_foolscap(basedir: Path) -> None:
+    """Have a node speak no HTTPS."""
     for section in ("client", "storage"):
-        if not config.has_section(section):
-            config.add_section(section)
-        config.set(section, "force_foolscap", "true")
-    with open(path, "w", encoding="utf-8") as file:
+        configure(basedir, section, "force_foolscap", "true")
+
+
+def configure(basedir: Path, section: str, key: str, value: str) -> None:
+    """Set an option of a node that does not run."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read(basedir / "tahoe.cfg")
+    if not config.has_section(section):
+        config.add_section(section)
+    config.set(section, key, value)
+    with open(basedir / "tahoe.cfg", "w", encoding="utf-8") as file:
         config.write(file)
 
 

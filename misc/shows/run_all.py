@@ -14,11 +14,19 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
+VECTORS = [  # where every case of tests/vectors/chk.json and mutable.json is used
+    "tests/immutable/test_vectors.py",
+    "tests/mutable/test_vectors.py",
+    "tests/crypto/test_mutable_keys.py",
+    "tests/formats/test_mutable.py",
+    "tests/formats/test_dir2.py",
+    "tests/test_uri_mutable.py",
+]
 SHOWS = {
     "demo": ["demo.py"],
     "seven-of-ten": "demo.py --servers 10 --shares 3/7/10 --size 100M --one-more".split(),
     "frozen": ["demo.py", "--freeze", "--size", "10M"],
-    "vectors": ["-m", "pytest", "-q", "tests/immutable/test_vectors.py"],
+    "vectors": ["-m", "pytest", "-q", *VECTORS],
     "damage": ["damage.py", "--truncations", "100"],
     "kill9": ["kill9.py", "--rounds", "20"],
     "python-api": ["python_api.py"],
@@ -45,6 +53,8 @@ SHOWS = {
     "expiry": ["expiry.py"],
     "hostile-servers": ["hostile_servers.py"],
     "one-grid": ["one_grid.py"],
+    "moving-in": ["moving_in.py"],
+    "refused": ["refused.py"],
     "web-safety": ["web_safety.py"],
     "hive-examples": ["hive_examples.py"],
     "hive-race": ["hive_race.py"],

@@ -39,6 +39,7 @@ def test_everything_that_follows_from_a_private_key_is_what_tahoe_lafs_makes_of_
     assert keys.write_key == hexed("writekey")
     assert keys.read_key == hexed("readkey")
     assert base32.b2a(keys.storage_index) == VECTORS["storage_index"]
+    assert keys._enabler_master == hexed("write_enabler_master")
     assert keys.write_enabler(hexed("peerid")) == hexed("write_enabler")
     assert keys.data_key(hexed("datakey_salt")) == hexed("datakey")
     sealed = keys.seal_private_key(signing.der)

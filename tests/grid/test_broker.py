@@ -333,6 +333,50 @@ async def test_a_server_seen_both_ways_is_one_server():
     assert server.connected and server.name == "alice"
 
 
+def retold(number, key, nickname="eve", **more):
+    """Return what somebody else says of a server."""
+    facts = announced(number, nickname, **more).facts
+    return Announcement.sign(facts, NodeKey(bytes([key]) * 32))
+
+
+@ensureDeferred
+async def test_whoever_was_first_to_announce_a_server_describes_it():
+    broker = StorageBroker(Network().connect, SECRETS)
+    broker.add_announced(announced(1))
+    seed = {"permutation-seed-base32": base32.b2a(b"elsewhere")}
+    for key in range(10, 20):
+        broker.add_announced(retold(1, key, **seed))
+    [server] = broker.servers()
+    assert (server.name, server.seed) == ("bob", b"another seed")
+    broker.add_announced(announced(1, "robert"))  # who has changed its name
+    assert server.name == "robert"
+
+
+@ensureDeferred
+async def test_others_can_add_addresses_and_take_none_away():
+    offered = []
+
+    def connect_https(_, nurls, __):
+        offered.append(nurls)
+        return FakeLink(None)
+
+    broker = StorageBroker(Network().connect, SECRETS, connect_https)
+
+    def nurls(host):
+        return {"anonymous-storage-NURLs": [f"pb://{'a' * 43}@{host}:1/swissnum#v=1"]}
+
+    genuine = announced(1, **nurls("true"))
+    broker.add_announced(genuine)
+    for key in range(10, 20):
+        told = {"anonymous-storage-FURL": furl(1, name=f"false{key}").decode()}
+        broker.add_announced(retold(1, key, **told))
+        assert offered[-1] == genuine.nurls  # no word of HTTPS is no downgrade
+    broker.add_announced(retold(1, 21, **nurls("false")))
+    assert {one.split("@")[1][:4] for one in offered[-1]} == {"true", "fals"}
+    [peer] = broker._peers.values()
+    assert genuine.furl in peer.furls and len(peer.furls) <= 4
+
+
 @ensureDeferred
 async def test_an_announcement_without_a_furl_is_left_out():
     broker = StorageBroker(Network().connect, SECRETS)

@@ -199,6 +199,37 @@ async def test_a_node_drops_what_is_forged_or_old(tmp_path):
     assert len(heard) == 1
 
 
+NURLS = "anonymous-storage-NURLs"
+
+
+@pytest.mark.parametrize(
+    "weaker",
+    [
+        lambda known: announce(6),  # an older one, from before there was HTTPS
+        lambda known: announce(7),
+        lambda known: (announce(8).signed[0], *known.signed[1:]),
+        lambda known: (known.signed[0].replace(b"NURLs", b"Nurls"), *known.signed[1:]),
+        lambda known: announce("9"),
+        lambda known: announce(None),
+        lambda known: announce(True),
+        lambda known: announce(8, nickname="x" * 60_000),
+    ],
+)
+@ensureDeferred
+async def test_a_node_hears_no_weaker_word_of_a_server_than_its_last(tmp_path, weaker):
+    heard, known = [], announce(7, **{NURLS: ["pb://x"]})
+    hearsay = Hearsay(tmp_path / "x.yaml", heard.append)
+    hearsay.hear([known.signed])
+    told = weaker(known)
+    signed = told if isinstance(told, tuple) else told.signed
+    hearsay.hear([signed])
+    await publish(introducer := Introducer(), known)
+    introducer.board.publish(signed)
+    await subscribe(introducer, ears := Ears())
+    assert [one.facts[NURLS] for one in heard] == [["pb://x"]]
+    assert ears.heard == [{known.signed}]
+
+
 @pytest.mark.parametrize("text", ["{", "- 1", "- {ann: 1, key_s: 2}", "x: [", "\x00"])
 def test_a_damaged_file_is_as_good_as_none(tmp_path, text):
     heard = []

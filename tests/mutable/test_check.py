@@ -131,6 +131,33 @@ async def test_a_repair_needs_the_write_capability(grid, checker):
             await checker.repair(cap)
 
 
+@pytest.mark.parametrize("kind", ["SDMF", "MDMF"])
+@ensureDeferred
+async def test_a_repair_makes_shares_again_that_a_drained_server_holds(grid, checker, kind):
+    node = await grid.mutables.create(kind, b"precious" * 100)
+    drained = [grid.proxies[i].nodeid for i in (2, 5)]
+    grid.broker.drain(drained)
+    assert (await checker.check(node.get_uri())).is_healthy  # they are still there
+    repair = await checker.repair(node.get_uri())
+    assert repair.before.num_good == 8 and repair.after.num_good == 10
+    assert repair.is_success and not set(drained) & set(repair.after.holdings)
+    assert not (await checker.repair(node.get_uri())).was_needed
+    grid.kill(2), grid.kill(5)
+    report = await checker.check(node.get_uri(), verify=True)
+    assert report.is_healthy and report.num_good == 10
+    assert await grid.client().node_for(node.cap).download_to_data() == b"precious" * 100
+
+
+@ensureDeferred
+async def test_a_repair_that_finds_no_place_for_shares_says_so(grid, checker):
+    node = await grid.mutables.create("SDMF", b"precious")
+    grid.broker.drain([one.nodeid for one in grid.proxies])
+    repair = await checker.repair(node.get_uri())
+    assert repair.was_needed and not repair.is_success
+    assert "0 of 10 shares" in repair.error.message
+    assert await grid.client().node_for(node.cap).download_to_data() == b"precious"
+
+
 @ensureDeferred
 async def test_a_file_that_is_lost_is_called_so(grid, checker):
     node = await grid.mutables.create("SDMF", b"x")

@@ -113,6 +113,26 @@ async def test_a_few_servers_that_go_back_change_nothing(grid):
     assert len(await versions(grid, node)) == 1  # the old shares were replaced
 
 
+@pytest.mark.parametrize("num_back", [8, 9, 10])
+@ensureDeferred
+async def test_a_majority_that_goes_back_fools_nobody_who_saw_more(grid, num_back):
+    node = await grid.mutables.create("SDMF", b"one")
+    for content in (b"two", b"three"):
+        old = stash(grid)
+        await node.overwrite(content)
+    put_back(dict([*old.items()][:num_back]))
+    for doing in (node.download_to_data(), node.overwrite(b"x"), node.update(b"x", 0)):
+        with pytest.raises(RollbackError, match="version 2 of a file that had 3"):
+            await doing
+    fresh = grid.client().node_for(node.cap)
+    assert await fresh.download_to_data() == b"two"  # what its owner wrote, if not last
+    if num_back < 10:  # and who has a single newer share in sight won't write
+        with pytest.raises(UncoordinatedWriteError, match="begun"):
+            await fresh.overwrite(b"x")
+    now = stash(grid)
+    assert all(now[path] == old[path] for path in [*old][:num_back])
+
+
 @ensureDeferred
 async def test_a_reader_of_a_file_that_is_rewritten_gets_one_version(grid):
     pieces = [random.Random(i).randbytes(300_000) for i in range(2)]

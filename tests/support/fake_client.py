@@ -175,6 +175,7 @@ class FakeClient:
     repairer: Any = None
     mutables: Any = None
     mutable_checker: Any = None
+    drains: Any = None
 
     @downloader.default
     def _(self) -> FakeDownloader:
@@ -211,7 +212,7 @@ class FakeClient:
         parts = {"uploader": self.uploader, "downloader": self.downloader}
         more = {"vdrive": self.vdrive, "health": self.health, "checker": self.checker}
         more |= {"repairer": self.repairer, "mutable": self.mutables}
-        more |= {"mutable-checker": self.mutable_checker}
+        more |= {"mutable-checker": self.mutable_checker, "drains": self.drains}
         return (parts | {key: part for key, part in more.items() if part})[name]
 
     def encoding_parameters(self) -> tuple[int, int, int]:

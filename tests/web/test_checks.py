@@ -2,6 +2,7 @@
 
 import json
 import random
+from types import SimpleNamespace
 
 import pytest
 import pytest_twisted
@@ -115,6 +116,28 @@ async def test_a_corrupt_share_is_listed_and_mended(shares, fake, url):
     told = await check(fake, url, cap, output="JSON", repair="true")
     assert (told["repair-attempted"], told["repair-successful"]) == (False, False)
     assert told["post-repair-results"]["summary"] == "Healthy"
+
+
+@ensureDeferred
+async def test_a_repair_makes_again_what_lies_on_a_server_being_emptied(
+    shares, gateway, fake, url
+):
+    shares.parameters = (2, 3, 4)
+    cap = await put(shares)
+    report = await shares.checker.check(cap)
+    emptied = next(one for one in shares.proxies if report.holdings.get(one.nodeid))
+    gateway.client.drains = SimpleNamespace(drained=frozenset({emptied.nodeid}))
+    assert (await check(fake, url, cap, output="JSON"))["results"]["healthy"]
+    told = await check(fake, url, cap, output="JSON", repair="true")
+    assert (told["repair-attempted"], told["repair-successful"]) == (True, True)
+    servers = {
+        one
+        for held in told["post-repair-results"]["results"]["sharemap"].values()
+        for one in held
+    }
+    assert emptied.nodeid not in servers
+    told = await check(fake, url, cap, output="JSON", repair="true")
+    assert told["repair-attempted"] is False
 
 
 @ensureDeferred
