@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeVar
 
 from attrs import define, field, frozen
@@ -137,7 +138,7 @@ class StorageServerProxy:
         """What gives the server its place in the permuted ring (decision 16)."""
         return (self.announced.seed if self.announced else b"") or self.tubid
 
-    @property
+    @cached_property
     def nodeid(self) -> str:
         """The Tub id in base 32."""
         return base32.b2a(self.tubid)

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import asdict, define, field, fields_dict
 from twisted.application.service import Service
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -84,6 +84,7 @@ class Uptime(Service):
     _ticked: float = field(default=0.0, init=False)
     _num_ticks: int = field(default=0, init=False)
     _loop: Any = field(default=None, init=False)
+    _soon: IDelayedCall | None = field(default=None, init=False)
 
     name = "uptime"
 
@@ -121,7 +122,7 @@ class Uptime(Service):
         self._loop = LoopingCall(self.tick)
         self._loop.clock = self._clock
         log_failure(self._loop.start(TICK_S, now=False), log, "watching servers")
-        self._broker.on_change.add(self.tick)
+        self._broker.on_change.add(self._tick_soon)
         self.tick()
 
     def stopService(self) -> None:  # noqa: N802
@@ -132,8 +133,14 @@ class Uptime(Service):
             self._loop.stop()
         self._save()
 
+    def _tick_soon(self) -> None:
+        """Look once, however many servers come together."""
+        if self.running and self._soon is None:
+            self._soon = self._clock.callLater(0, self.tick)
+
     def tick(self) -> None:
         """Look who is up."""
+        self._forget_soon()
         if not self.running:
             return
         now = self._clock.seconds()
@@ -154,6 +161,11 @@ class Uptime(Service):
         self._num_ticks += 1
         if self._num_ticks % SAVE_EVERY == 0:
             self._save()
+
+    def _forget_soon(self) -> None:
+        soon, self._soon = self._soon, None
+        if soon is not None and soon.active():
+            soon.cancel()
 
     def _save(self) -> None:
         last = sorted(self._records.items(), key=lambda item: -item[1].last)

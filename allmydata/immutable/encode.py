@@ -234,7 +234,7 @@ class Encoder:
             await hashing
             self._transfer.advance(geometry.segment_bytes(segnum))
 
-        depth = 2 * self._workers.num_threads + 2
+        depth = self._workers.num_threads + 1
         await Pipeline(geometry.num_segments, depth, begin, finish).run()
         return await self._workers.run(hashes.finish)
 

@@ -6,7 +6,7 @@ import os
 import re
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from foolscap.api import Referenceable
 from twisted.application.service import MultiService, Service
@@ -38,7 +38,6 @@ from allmydata.node.announce import Announcer, static_servers
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.control import ControlPort
-from allmydata.node.doors import HIVE, hive_token_file, make_hive_site
 from allmydata.node.https import HttpsConnector, offer_storage
 from allmydata.node.keeping import make_keeping
 from allmydata.node.lag import ReactorLag
@@ -54,7 +53,9 @@ from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
 from allmydata.vdrive.drive import VirtualDrive
 from allmydata.vdrive.home import HomeServer
-from allmydata.web.session import GatewayKeys
+
+if TYPE_CHECKING:  # what serves pages is loaded where there is a gateway
+    from allmydata.web.session import GatewayKeys
 
 log = Logger()
 
@@ -320,6 +321,7 @@ class Client(Node):
         if not self.config.web_port:
             (self.basedir / "node.url").unlink(missing_ok=True)
             return
+        from allmydata.web.session import GatewayKeys
         from allmydata.web.site import make_site
 
         self.gateway_keys = keys = GatewayKeys(token.encode())
@@ -335,6 +337,8 @@ class Client(Node):
         if not self.config.hive_enabled:
             (self.basedir / "hive.url").unlink(missing_ok=True)
             return
+        from allmydata.node.doors import HIVE, hive_token_file, make_hive_site
+
         wants_token = self.config.hive_auth == "token"
         token = read_token(hive_token_file(self.private)) if wants_token else None
         site = make_hive_site(self.config, blobs, token)

@@ -39,6 +39,7 @@ class Bench:
             else:
                 server.detach()
         self.broker.on_change.notify()
+        self.clock.advance(0)
 
     def wait(self, seconds):
         while seconds > 0:

@@ -8,6 +8,7 @@ Every wait for a client has an end.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -15,7 +16,6 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.http import RESPONSES
 from zope.interface import implementer
 
 from allmydata.errors import CorruptError
@@ -315,7 +315,7 @@ class Connection(TwistedProtocol):
 
 
 def _head(answer: Answer, keeps_alive: bool) -> bytes:
-    reason = RESPONSES.get(answer.status, b"-")
+    reason = HTTPStatus(answer.status).phrase.encode("ascii")
     headers = [(b"Content-Length", b"%d" % answer.size), *answer.headers]
     if answer.status == 204:  # it has neither body nor length
         headers = list(answer.headers)
