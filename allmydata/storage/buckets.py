@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from allmydata.util.wire import serves
 
 log = Logger()
 T = TypeVar("T")
+D = TypeVar("D")
 
 IDLE_LIMIT_S = 30 * 60
 MOST_WAITING = 64 * 2**20  # bytes of one share received and not yet written
@@ -70,28 +71,33 @@ class BucketWriter(Referenceable):
         :raises ConflictError: other bytes were written there before
         :raises NoSpaceError: the disk is full, and the share thrown away
         """
-        await self._write(self.share.write, offset, data)
+        await self._write(self.share.write, offset, data, len(data))
 
-    async def put(self, offset: int, data: bytes) -> list[tuple[int, int]]:
-        """Write *data* as :meth:`remote_write` does; return which bytes are missing."""
-        return await self._write(self.share.put, offset, data)
+    async def put(self, offset: int, parts: Sequence[bytes]) -> list[tuple[int, int]]:
+        """Write *parts*, one behind the other, as :meth:`remote_write` does.
+
+        :return: which bytes of the share are missing
+        """
+        return await self._write(self.share.put, offset, parts, sum(map(len, parts)))
 
     @property
     def is_open(self) -> bool:
         """Tell whether it may still be written."""
         return not self._closed_why
 
-    async def _write(self, write: Callable[[int, bytes], T], offset: int, data: bytes) -> T:
+    async def _write(
+        self, write: Callable[[int, D], T], offset: int, data: D, size: int
+    ) -> T:
         self._demand_open()
-        self.share.check(offset, len(data))
-        if self._waiting + len(data) > MOST_WAITING:
+        self.share.check(offset, size)
+        if self._waiting + size > MOST_WAITING:
             raise UsageError(f"more than {MOST_WAITING} bytes are waiting to be written")
         self._touched = self._clock.seconds()
-        self._waiting += len(data)
+        self._waiting += size
         try:
             return await self._in_turn(write, offset, data)
         finally:
-            self._waiting -= len(data)
+            self._waiting -= size
             if self.share.is_over:  # the disk refused
                 self._shut("its disk failed")
                 self._end(kept=False)

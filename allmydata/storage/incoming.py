@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -88,9 +89,16 @@ class IncomingShare:
             raise
         self._written.add(offset, end)
 
-    def put(self, offset: int, data: bytes) -> list[tuple[int, int]]:
-        """Write *data* as :meth:`write` does; return the spans that are still missing."""
-        self.write(offset, data)
+    def put(self, offset: int, parts: Sequence[bytes]) -> list[tuple[int, int]]:
+        """Write *parts*, one behind the other, as :meth:`write` does.
+
+        They are not joined: that would be one more copy of all that comes.
+
+        :return: the spans that are still missing
+        """
+        for part in parts:
+            self.write(offset, part)
+            offset += len(part)
         return self._written.gaps(self.container.data_size)
 
     def finish(self) -> None:

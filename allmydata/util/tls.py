@@ -19,8 +19,10 @@ STEP = 2**18  # bytes that are encrypted before they are handed on
 TAKE = STEP + 2**15  # that many, encrypted, and a little more
 RECEIVE = 2**18  # bytes read from a socket at a time
 SEND = 2**20
+JOINED = 2**14  # bytes: what is no more together goes out together
 _lib, _ffi = Binding.lib, Binding.ffi
 _received = _ffi.new("char[]", RECEIVE)  # of whichever connection is being read
+_sealed = _ffi.new("char[]", TAKE)  # and written
 
 
 def take_all(context: Context) -> None:
@@ -50,14 +52,51 @@ def receive(connection: Connection) -> tuple[bytes, bool]:
     return bytes(_ffi.buffer(_received, size)), is_all
 
 
+def take_sealed(connection: Connection) -> Any:
+    """Return what was encrypted and is to be sent, up to :data:`TAKE` bytes.
+
+    :return: a buffer, which the next call overwrites
+    """
+    inner = getattr(connection, "_from_ssl", None)
+    if inner is None:
+        try:
+            return connection.bio_read(TAKE)
+        except WantReadError:
+            return b""
+    return _ffi.buffer(_sealed, max(0, _lib.BIO_read(inner, _sealed, TAKE)))
+
+
+def send_now(tcp: Any, data: Any) -> int:
+    """Send what the system takes at once, where nothing waits before it.
+
+    Twisted would copy it twice, and wait for the next turn of the reactor.
+
+    :return: the number of bytes sent; a connection that is broken takes none, and says so
+        when it is asked to write the rest
+    """
+    is_idle = (
+        not getattr(tcp, "_tempDataBuffer", True)
+        and tcp.offset == len(tcp.dataBuffer)
+        and tcp.connected
+        and not tcp.disconnecting
+    )
+    try:
+        return int(tcp.socket.send(data)) if is_idle else 0
+    except OSError:
+        return 0
+
+
 class BulkTLS(TLSMemoryBIOProtocol):
     """The transport of a protocol that speaks TLS."""
 
     transport: Any
 
     def writeSequence(self, iovec: Any) -> None:  # noqa: N802
-        """Send each part; they are not joined, which would copy them."""
-        for part in iovec:
+        """Send each part; large ones are not joined, which would copy them."""
+        parts = list(iovec)
+        if sum(map(len, parts)) <= JOINED:
+            parts = [b"".join(parts)]
+        for part in parts:
             self.write(part)  # type: ignore[no-untyped-call]
 
     def _write(self, data: Any) -> None:
@@ -91,19 +130,21 @@ class BulkTLS(TLSMemoryBIOProtocol):
             if data:
                 ProtocolWrapper.dataReceived(self, data)
         if is_all:
-            self._flushSendBIO()  # type: ignore[no-untyped-call]
+            self._flushSendBIO()
         else:
             super()._flushReceiveBIO()  # type: ignore[no-untyped-call]
 
+    def _flushSendBIO(self) -> None:  # noqa: N802
+        self._hand_on()
+
     def _hand_on(self) -> None:
         while not self._lostTLSConnection:
-            try:
-                data = self._tlsConnection.bio_read(TAKE)
-            except WantReadError:
+            sealed = take_sealed(self._tlsConnection)
+            if not len(sealed):
                 return
-            self.transport.write(data)
-            if len(data) < TAKE:
-                return
+            sent = send_now(self.transport, sealed)
+            if sent < len(sealed):
+                self.transport.write(bytes(sealed[sent:]))
 
 
 class BulkTLSFactory(TLSMemoryBIOFactory):
@@ -120,5 +161,6 @@ class BulkTLSFactory(TLSMemoryBIOFactory):
 
 
 def widen(transport: Any) -> None:
-    """Let a TCP transport take and give more at a time."""
+    """Let a TCP transport take and give more at a time, and hold nothing back."""
+    transport.setTcpNoDelay(True)
     transport.bufferSize, transport.SEND_LIMIT = RECEIVE, SEND

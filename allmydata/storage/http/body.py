@@ -83,6 +83,13 @@ class Body:
 
         :raises ClientGoneError: they don't come
         """
+        return b"".join(await self.take_parts(most))
+
+    async def take_parts(self, most: int) -> list[bytes]:
+        """Return the next bytes as :meth:`take` does, in the pieces they came in.
+
+        :raises ClientGoneError: they don't come
+        """
         self._wanted = min(most, self._to_take)
         if self._waiting < self._wanted:
             self._set_held(False)
@@ -93,7 +100,7 @@ class Body:
             raise ClientGoneError("a client hung up in the middle of a request")
         return self._cut(self._wanted)
 
-    def _cut(self, size: int) -> bytes:
+    def _cut(self, size: int) -> list[bytes]:
         parts, left = [], size
         while left:
             part = self._chunks.popleft()
@@ -106,7 +113,7 @@ class Body:
         self._to_take -= size
         self._wanted = 0
         self._set_held(self._waiting >= AHEAD)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return parts
 
     def _stir(self) -> None:
         if self._wakes is not None and self._waiting >= self._wanted:

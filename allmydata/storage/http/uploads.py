@@ -69,18 +69,20 @@ async def receive(writer: BucketWriter, request: Request) -> Answer:
         raise HttpError(416, "a range that ends behind the share")
     missing: list[tuple[int, int]] = []
     while at < end:
-        data = await request.body.take(min(PIECE, end - at))
-        missing = await _put(writer, at, data)
-        at += len(data)
+        parts = await request.body.take_parts(min(PIECE, end - at))
+        missing = await _put(writer, at, parts)
+        at += sum(map(len, parts))
     if missing:
         return Answer(200, messages.pack_missing(missing), content_type=CBOR)
     await _finish(writer)
     return Answer(201, messages.pack_missing([]), content_type=CBOR)
 
 
-async def _put(writer: BucketWriter, at: int, data: bytes) -> list[tuple[int, int]]:
+async def _put(
+    writer: BucketWriter, at: int, parts: list[bytes]
+) -> list[tuple[int, int]]:
     try:
-        return await writer.put(at, data)
+        return await writer.put(at, parts)
     except ConflictError as e:
         raise HttpError(409, e.message) from e
     except UsageError as e:
