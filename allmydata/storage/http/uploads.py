@@ -78,9 +78,7 @@ async def receive(writer: BucketWriter, request: Request) -> Answer:
     return Answer(201, messages.pack_missing([]), content_type=CBOR)
 
 
-async def _put(
-    writer: BucketWriter, at: int, parts: list[bytes]
-) -> list[tuple[int, int]]:
+async def _put(writer: BucketWriter, at: int, parts: list[bytes]) -> list[tuple[int, int]]:
     try:
         return await writer.put(at, parts)
     except ConflictError as e:
