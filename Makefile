@@ -9,7 +9,8 @@ demo: .venv/installed
 	$(BIN)/python misc/shows/demo.py
 
 test: .venv/installed .venv/system .venv-peer/installed
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadgroup -m 'not alone'
+	$(BIN)/pytest -m alone
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

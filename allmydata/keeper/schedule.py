@@ -73,6 +73,7 @@ class Watched:
     weak_since: float | None = None
     checked: float | None = None
     failures: int = 0
+    due: float = 0.0  # when to look at it next
 
 
 @frozen

@@ -29,7 +29,8 @@ from allmydata.uri import CHKFileVerifierURI
 MOST_SERVERS = 2**16
 _PAIR = struct.Struct(">HH")
 _FILE = (
-    "number, idx, seal, k, n, size, state, held, bad, spare, weak_since, checked, failures"
+    "number, idx, seal, k, n, size, state, held, bad, spare, weak_since, checked, failures,"
+    " due"
 )
 _TOLD = _FILE + ", num_good, loss, due, verified, repaired, repaired_from, error"
 
@@ -86,7 +87,7 @@ class KeeperStore:
             f"SELECT {_TOLD} FROM files WHERE number > ? ORDER BY number LIMIT ?",  # noqa: S608
             (after, limit),
         )
-        return [Entry(self._watched(row), *row[13:]) for row in rows]
+        return [Entry(self._watched(row), *row[14:]) for row in rows]
 
     def files(self, after: int = 0, limit: int = 1000) -> list[Watched]:
         """Return files, in the order they were added."""
@@ -117,14 +118,17 @@ class KeeperStore:
         return found[0][0] if found else None
 
     def hasten(self, now: float, *states: State) -> None:
-        """Look at files now: those in *states*, or all of them."""
+        """Look at files now: those in *states*, or all of them.
+
+        Also at those that are being looked at: that look began before.
+        """
         if not self.is_there:
             return
         marks = ",".join("?" * len(states))
-        where = f"state IN ({marks}) AND due > ?" if states else "due > ?"
+        where = f"WHERE state IN ({marks})" if states else ""
         with self._changing() as db:
-            words = f"UPDATE files SET due = ?, failures = 0 WHERE {where}"  # noqa: S608
-            db.execute(words, (now, *states, now))
+            words = f"UPDATE files SET due = ?, failures = 0 {where}"  # noqa: S608
+            db.execute(words, (now, *states))
 
     def look_at(self, numbers: Sequence[int], now: float) -> None:
         """Look at these files now."""
@@ -174,18 +178,23 @@ class KeeperStore:
         verified: bool = False,
         mended: bool = False,
     ) -> None:
-        """Keep what a look at *file* found, or a repair."""
+        """Keep what a look at *file* found, or a repair.
+
+        Whoever wanted it looked at again meanwhile gets that: the due time has changed.
+        """
         failures = file.failures if found.state == State.WEAK else 0
         with self._changing() as db:
             db.execute(
                 """UPDATE files SET state = ?, held = ?, bad = ?, num_good = ?, spare = ?,
-                   loss = ?, due = ?, weak_since = ?, checked = ?, failures = ?, error = '',
+                   loss = ?, due = CASE WHEN due = ? THEN ? ELSE min(due, ?) END,
+                   weak_since = ?, checked = ?, failures = ?, error = '',
                    verified = CASE WHEN ? THEN ? ELSE verified END,
                    sampled = CASE WHEN ? THEN 0 ELSE sampled END,
                    wanted = CASE WHEN ? THEN 0 ELSE wanted END WHERE number = ?""",
                 (
                     *(found.state, self._pack(held), self._pack(bad), found.num_good),
-                    *(found.spare, loss, found.due, found.weak_since, now, failures),
+                    *(found.spare, loss, file.due, found.due, found.due),
+                    *(found.weak_since, now, failures),
                     *(verified, now, verified, mended, file.number),
                 ),
             )
@@ -287,15 +296,11 @@ class KeeperStore:
         return [self._watched(row) for row in rows]
 
     def _watched(self, row: Sequence[Any]) -> Watched:
-        number, idx, seal, k, n, size, state, held, bad, spare, since, checked, fails = row[
-            :13
-        ]
-        cap = CHKFileVerifierURI(idx, seal, k, n, size)
+        number, *parts = row[:6]
+        state, held, bad, spare, *rest = row[6:14]
+        cap = CHKFileVerifierURI(*parts)
         holdings, wrong = self._unpack(held), self._unpack(bad)
-        state = State(state)
-        return Watched(
-            number, cap, state, holdings, wrong, spare or 0, since, checked, fails
-        )
+        return Watched(number, cap, State(state), holdings, wrong, spare or 0, *rest)
 
     def _all(self, words: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._lock:

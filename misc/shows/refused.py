@@ -97,7 +97,8 @@ def in_the_middle(grid: MixedGrid) -> Iterator[str]:
     caps = {}
     for kind, client in clients.items():
         wait_for(lambda one=client: one.connected() == ["storage"], "the server")
-        want(client.protocols() == {"storage": kind}, f"{kind} is not spoken")
+        spoken = {"storage": kind}
+        wait_for(lambda c=client, s=spoken: c.protocols() == s, f"{kind} to be spoken")
         caps[kind] = client.ask("PUT", "/uri", kind.encode() + DATA).decode()
     for one in (introducer, server):
         one.become(impostor=True)

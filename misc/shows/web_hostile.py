@@ -30,6 +30,7 @@ from hostile_requests import HOST, PUT, Attempt, asked, bodies, malformed
 from under_demo import ShowError, run_beside_demo
 
 IDLE_S, HEADERS_S, BODY_S, LINGER_S = 60, 30, 300, 30  # as docs/webapi.md says
+CLOSED = ("06", "0A")  # TIME_WAIT, LISTEN: states of no connection, in /proc/net/tcp
 GRACE_S = 20  # for a machine that has much to do
 FILE_SIZE = 1_000_000
 
@@ -71,8 +72,19 @@ class Gateway:
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def num_sockets(self) -> int:
-        """Return how many descriptors the demo's process has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """Return how many files, and connections to its gateway, the demo has open.
+
+        Those between its own nodes are not counted: they come and go, and are kept a while.
+        """
+        places = (
+            link(f"/proc/{self.pid}/fd/{n}") for n in os.listdir(f"/proc/{self.pid}/fd")
+        )
+        files = [place for place in places if place and not place.startswith("socket:")]
+        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        ends = [line.split()[1:4:2] for line in lines]  # its address here, and its state
+        port = f":{self.place[1]:04X}"
+        open_ones = [at for at, state in ends if at.endswith(port) and state not in CLOSED]
+        return len(files) + len(open_ones)
 
     def num_running(self) -> int:
         """Return how many transfers run."""
@@ -82,6 +94,14 @@ class Gateway:
         """Return what lies in the servers' ``incoming``."""
         found = self.root.glob("storage*/storage/shares/incoming/**/*")
         return [path for path in found if path.is_file()]
+
+
+def link(path: str) -> str:
+    """Return what a descriptor is of; empty if it was closed just now."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 class Table:

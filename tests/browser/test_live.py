@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+pytestmark = pytest.mark.alone
+
 SIZE, BEFORE = 24_000_000, 6_000_000
 FROZEN = 4
 

@@ -39,6 +39,17 @@ def test_nothing_is_made_until_something_is_kept(store, path):
     assert not path.exists()
 
 
+def test_whoever_wants_a_look_while_there_is_one_gets_another(store):
+    store.add([cap(1), cap(2)])
+    first, second = store.due(0.0, 9)
+    store.hasten(7.0)
+    look(store, first, due=100.0)
+    assert {file.number for file in store.due(7.0, 9)} == {first.number, second.number}
+    for file in store.due(7.0, 9):
+        look(store, file, due=100.0)
+    assert store.due(99.0, 9) == []
+
+
 def test_files_are_kept_once_and_outlast_a_restart(store, path):
     assert store.add([cap(1), cap(2), cap(1)]) == 2
     assert store.add([cap(2), cap(3)]) == 1

@@ -36,7 +36,6 @@ pytestmark = pytest.mark.system
         "expiry.py --files 20 --years 0.6",
         "hostile_servers.py --rounds 1 --size 100000",
         "one_grid.py --kinds half --protocols foolscap --only files,mutables,directories",
-        "refused.py",
         "hive_examples.py",
         "hive_race.py --rounds 3",
         "hive_recover.py --entries 60",
