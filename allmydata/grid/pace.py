@@ -23,7 +23,6 @@ FLOOR_S = 0.03  # nothing is late before
 DEVIATIONS = 4.0  # beyond the usual time
 GAIN, DEVIATION_GAIN = 1 / 8, 1 / 4  # what a new answer counts
 HALF_LIFE_S = 600.0  # after so long without an answer, a new one counts half at least
-CLIP = 2.0  # an answer counts as no more than this many times the limit
 STRANGER = 2.0  # a server not asked yet gets this many times what all of them need
 DOUBT_S = 60.0  # how long a server that was late is asked last
 LONGEST_DOUBT_S = 960.0  # the same, after it was late again and again
@@ -48,8 +47,11 @@ class Usual:
         return max(FLOOR_S, self.mean_s + DEVIATIONS * self.deviation_s)
 
     def take(self, seconds: float, now: float) -> None:
-        """Learn from an answer; one that took for ever does not spoil what is known."""
-        seconds = min(seconds, CLIP * self.limit_s)
+        """Learn from an answer; one that came too late counts as just in time.
+
+        Else a server that froze once would be waited for the longer the next time.
+        """
+        seconds = min(seconds, self.limit_s)
         age = 1 - 0.5 ** (max(0.0, now - self._heard) / HALF_LIFE_S)
         off = abs(seconds - self.mean_s)
         self.deviation_s += max(DEVIATION_GAIN, age) * (off - self.deviation_s)
