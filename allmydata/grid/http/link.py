@@ -76,6 +76,7 @@ class HttpsLink:
         self._wait_s = FIRST_RETRY_S
         self._is_stopped = False
         self._asked_at = 0.0
+        self._is_in_doubt = False  # a connection was lost since it was asked last
         self._running = start(self._run())
         log_failure(self._running, log, "looking for a storage server")
 
@@ -137,7 +138,7 @@ class HttpsLink:
 
     async def _use(self, storage: HttpStorage, version: ServerVersion) -> None:
         self._storage = storage
-        storage.pool.on_loss = self._wake
+        storage.pool.on_loss = self._connection_lost
         self._events.found(storage, version)
         try:
             while await self._is_there(storage):
@@ -148,10 +149,16 @@ class HttpsLink:
             storage.pool.close()
             self._events.lost(storage)
 
+    def _connection_lost(self) -> None:
+        """Ask soon whether the server is there; again, if it is being asked already."""
+        self._is_in_doubt = True
+        self._wake()
+
     async def _is_there(self, storage: HttpStorage) -> bool:
-        await self._sleep(POLL_S)
+        await self._sleep(0.0 if self._is_in_doubt else POLL_S)
         await sleep(max(0.0, self._asked_at + LEAST_S - self._clock.seconds()), self._clock)
         self._asked_at = asked_at = self._clock.seconds()
+        self._is_in_doubt = False
         try:
             version = await timeout(_ask(storage), ANSWER_S, self._clock)
         except ServerRefusedError:

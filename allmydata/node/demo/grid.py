@@ -34,7 +34,7 @@ from allmydata.webapi import NodeHTTP
 log = Logger()
 
 READY_S = 60.0
-RECONNECT_S = 20.0  # a client notices much sooner that a server is back
+RECONNECT_S = 30.0  # a client notices much sooner that a server is back
 UP, KILLED, FROZEN = "up", "killed", "frozen"
 
 
