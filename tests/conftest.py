@@ -27,6 +27,7 @@ def nothing_left_behind():
     yield
     pytest_twisted.blockon(flushEventualQueue())
     gc.collect()
+    gc.freeze()  # what outlives a test is not looked at after each of the thousands to come
     globalLogPublisher.removeObserver(see)
     late = [c for c in reactor.getDelayedCalls() if c not in before and c.active()]
     assert not late, late
