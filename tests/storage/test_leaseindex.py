@@ -230,6 +230,7 @@ async def test_files_that_went_behind_the_servers_back_are_forgotten(serve, stor
     server = serve()
     await Peer(server).put({0: b"x", 1: b"y"})
     await Peer(server).put({2: b"z"}, OTHER_SI)
+    await server.holdings()  # its first count is over
     server.books.ledger.is_true = False  # as after a crash
     await server.stopService()
     (bucket(storedir) / "0").unlink()
