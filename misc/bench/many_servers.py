@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import resource
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,9 @@ from foolscap.api import Referenceable
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+from one_server import end_of_input
 
 from allmydata.crypto.signing import SEED_SIZE, NodeKey
 from allmydata.formats.announcement import NONCE_SIZE, Announcement, storage_facts
@@ -41,7 +43,7 @@ async def serve(place: Path, introducer: str, num: int) -> None:
     for server in servers:
         await rref.callRemote("publish_v2", server.announcement().signed, Canary())
     print("ready", flush=True)
-    await _end_of_input()
+    await end_of_input()
     await tub.stopService()
     await gather([server.stop() for server in servers])
     workers.stop()
@@ -89,17 +91,6 @@ class Server:
         """Close everything."""
         await self._tub.stopService()
         await self._storage.stopService()
-
-
-def _end_of_input() -> Deferred[None]:
-    ended: Deferred[None] = Deferred()
-
-    def wait() -> None:
-        sys.stdin.buffer.read()
-        reactor.callFromThread(ended.callback, None)
-
-    threading.Thread(target=wait, daemon=True).start()
-    return ended
 
 
 def main(_: Any) -> Deferred[None]:
