@@ -16,6 +16,7 @@ from allmydata.storage.inventory import Held
 from allmydata.storage.tree import ShareTree
 
 MOST_SPANS = 16_384  # bounds the memory that scattered writes can take
+BEGIN_SYNC = 4_000_000  # bytes written after which the disk may begin with them
 
 
 @define(eq=False)
@@ -32,6 +33,7 @@ class IncomingShare:
     _tree: ShareTree
     _fd: int
     _written: Extents = field(factory=Extents, init=False)
+    _num_ahead: int = field(default=0, init=False)  # bytes the disk has not begun with
     is_over: bool = field(default=False, init=False)
 
     @classmethod
@@ -88,6 +90,10 @@ class IncomingShare:
             self._throw_away()
             raise
         self._written.add(offset, end)
+        self._num_ahead += len(data)
+        if self._num_ahead >= BEGIN_SYNC:
+            self._num_ahead = 0
+            self._tree.calls.begin_sync(self._fd)
 
     def put(self, offset: int, parts: Sequence[bytes]) -> list[tuple[int, int]]:
         """Write *parts*, one behind the other, as :meth:`write` does.
