@@ -30,7 +30,7 @@ from allmydata.util.fileutil import free_space
 from allmydata.util.mathutil import next_multiple
 
 MEMORY = 2**20  # bytes of an upload that stay in memory
-BATCH = 2**18  # bytes worth a thread's while
+BATCH = 2**19  # bytes worth a thread's while
 ROOM = 2**20  # bytes that may wait for the thread
 LEFT_FREE = 2**26  # bytes of the disk that others may need meanwhile
 

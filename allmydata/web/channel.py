@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 
+from allmydata.util.tls import RECEIVE
 from allmydata.web.crowd import Crowd
 from allmydata.web.request import Request
 
@@ -62,6 +63,7 @@ class Channel(http.HTTPChannel):
     def connectionMade(self) -> None:  # noqa: N802
         """Take a place, if need be that of somebody who does not use it."""
         super().connectionMade()  # type: ignore[no-untyped-call]
+        self.transport.bufferSize = RECEIVE
         if not self._crowd.enter(self):
             self._is_refused = True
             self.transport.write(_answer(503, "too many requests; try again later"))
