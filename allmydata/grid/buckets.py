@@ -156,11 +156,14 @@ class WriteBucketProxy:
     def _flush(self) -> None:
         if not self._gathered_size:
             return
-        data = b"".join(self._gathered)  # the one copy: foolscap takes bytes only
-        offset = self._gathered_at
+        parts, offset, size = self._gathered, self._gathered_at, self._gathered_size
         self._gathered, self._gathered_size = [], 0
-        self._gathered_at = offset + len(data)
-        for at in range(0, len(data), self._max_write):
+        self._gathered_at = offset + size
+        if size <= self._max_write and getattr(self._rref, "takes_parts", False):
+            self._send("write", offset, parts)
+            return
+        data = b"".join(parts)  # the one copy: foolscap takes bytes only
+        for at in range(0, size, self._max_write):
             part = data[at : at + self._max_write] if len(data) > self._max_write else data
             self._send("write", offset + at, part)
 

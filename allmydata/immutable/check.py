@@ -30,15 +30,8 @@ from allmydata.uri import (
     from_string,
 )
 from allmydata.util import base32
-from allmydata.util.deferreds import (
-    Workers,
-    as_deferred,
-    drop,
-    gather,
-    settle,
-    start,
-    timeout,
-)
+from allmydata.util.deferreds import as_deferred, drop, gather, settle, start, timeout
+from allmydata.util.workers import Workers
 
 AT_ONCE = 4  # shares of one file that are read together
 DOUBT_S = 60.0  # a server that did not answer is given less time this long

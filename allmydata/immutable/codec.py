@@ -17,7 +17,8 @@ from allmydata.coding.erasure import Coder, coder
 from allmydata.coding.isal import Buffer
 from allmydata.errors import BadShareError
 from allmydata.interfaces import ICodecDecoder, ICodecEncoder
-from allmydata.util.deferreds import Workers, as_deferred
+from allmydata.util.deferreds import as_deferred
+from allmydata.util.workers import Workers
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -43,7 +43,8 @@ from allmydata.grid.shape import ShareShape
 from allmydata.immutable.batches import Batch
 from allmydata.immutable.transfers import unrecorded
 from allmydata.uri import CHKFileURI, CHKFileVerifierURI
-from allmydata.util.deferreds import Shared, Workers, drop, sleep, start, timeout
+from allmydata.util.deferreds import Shared, drop, sleep, start, timeout
+from allmydata.util.workers import Workers
 
 log = Logger()
 

@@ -25,7 +25,8 @@ from allmydata.immutable.pipeline import Pipeline
 from allmydata.immutable.transfers import Transfer, Transfers
 from allmydata.interfaces import IDecoder, IDownloader
 from allmydata.uri import CHKFileURI, CHKFileVerifierURI, LiteralFileURI, from_string
-from allmydata.util.deferreds import Workers, as_deferred, drop, start
+from allmydata.util.deferreds import as_deferred, drop, start
+from allmydata.util.workers import Workers
 
 log = Logger()
 

@@ -26,11 +26,13 @@ from allmydata.crypto.hashutil import uri_extension_hash
 from allmydata.errors import CorruptError, NotEnoughServersError
 from allmydata.formats.extension import Extension
 from allmydata.grid.shape import ShareShape
+from allmydata.immutable.encrypt import read_sealing
 from allmydata.immutable.lanes import Lane, reason
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.immutable.transfers import Transfer, unrecorded
 from allmydata.interfaces import IEncoder
-from allmydata.util.deferreds import Gate, Workers, as_deferred, drop, timeout
+from allmydata.util.deferreds import Gate, as_deferred, drop, timeout
+from allmydata.util.workers import Workers
 
 log = Logger()
 
@@ -216,11 +218,9 @@ class Encoder:
         code = coder(geometry.k, geometry.n)
 
         async def begin(segnum: int) -> Deferred[EncodedSegment]:
-            length = geometry.segment_bytes(segnum)
-            pieces = await self._source.read_encrypted(length)
-            crypttext = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            seal = await read_sealing(self._source, geometry.segment_bytes(segnum))
             size = geometry.block_bytes(segnum)
-            return self._workers.run(encode_segment, code, crypttext, size)
+            return self._workers.run(lambda: encode_segment(code, seal(), size))
 
         async def finish(segnum: int, segment: EncodedSegment) -> None:
             hashing = self._workers.run(hashes.update_crypttext, segment.crypttext)
@@ -308,9 +308,11 @@ class Encoder:
     def _awaited(self, pending: set[int]) -> set[int]:
         """Return those of *pending* without which this can't go on."""
         late = self._late()
+        if not late:
+            return pending
         held = sum(self._lanes[shnum].num_waiting for shnum in late)
         can_wait = held <= MOST_LAG and self.still_happy(set(self._writers) - late)
-        return pending - late if can_wait else set(pending)
+        return pending - late if can_wait else pending
 
     def _leave_behind(self, pending: set[int]) -> None:
         """Wait no longer for those that were late at two looks, if the file is happy so."""

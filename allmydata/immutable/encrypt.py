@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from allmydata.crypto.aes import AES_CTR
+from allmydata.crypto.aes import AES_CTR, SPARE
 from allmydata.crypto.hashtree import HashTree, num_nodes
 from allmydata.crypto.hashutil import (
     HASH_SIZE,
@@ -18,6 +20,8 @@ from allmydata.crypto.hashutil import (
 from allmydata.errors import UploadSourceError
 from allmydata.interfaces import IEncryptedUploadable
 from allmydata.util.deferreds import as_deferred
+
+Seal = Callable[[], Any]  # gives some ciphertext, bytes-like
 
 
 @implementer(IEncryptedUploadable)
@@ -32,8 +36,8 @@ class EncryptedUploadable:
     def __init__(self, original: Any, *, hash_plaintext: bool = False) -> None:
         self._original = original
         self._key = b""
-        self._cipher: AES_CTR | None = None
-        self._left = -1
+        self._position = 0
+        self._left = -1  # not known yet
         self._hashes = _PlaintextHashes() if hash_plaintext else None
         self._again: list[bytes] = []
 
@@ -74,11 +78,31 @@ class EncryptedUploadable:
         if self._again:
             pieces, self._again = self._again, []
             return pieces
-        if self._cipher is None:
-            self._cipher = AES_CTR(await self.get_encryption_key())
+        plain = await self._read_plain(length)
+        cipher = AES_CTR(self._key, self._position)
+        self._passed(plain)
+        return [cipher.process(piece) for piece in plain]
+
+    async def read_sealing(self, length: int) -> Seal:
+        """Read as :meth:`read_encrypted` does, and leave the encryption to the caller.
+
+        :return: gives the ciphertext; to be called once, in whatever thread
+        """
+        if self._again:
+            [crypttext] = self._again
+            self._again = []
+            return lambda: crypttext
+        plain = await self._read_plain(length)
+        at = self._position
+        self._passed(plain)
+        return partial(_seal, self._key, at, plain)
+
+    async def _read_plain(self, length: int) -> list[bytes]:
+        if self._left < 0:
+            await self.get_encryption_key()
             self._left = await self.get_size()
         wanted = min(length, self._left)
-        pieces = []
+        pieces: list[bytes] = []
         while wanted:
             plain = await self._original.read(wanted)
             got = sum(map(len, plain))
@@ -90,18 +114,18 @@ class EncryptedUploadable:
                 )
             wanted -= got
             self._left -= got
-            pieces += [self._encrypt(piece) for piece in plain]
+            pieces += plain
         return pieces
 
     def put_back(self, crypttext: bytes) -> None:
         """Have the next read, of the same length, return what was read already."""
         self._again = [crypttext]
 
-    def _encrypt(self, plain: bytes) -> bytes:
-        assert self._cipher is not None
-        if self._hashes:
-            self._hashes.update(plain)
-        return self._cipher.process(plain)
+    def _passed(self, plain: list[bytes]) -> None:
+        for piece in plain:
+            self._position += len(piece)
+            if self._hashes:
+                self._hashes.update(piece)
 
     @as_deferred
     async def get_plaintext_segment_hashtree_nodes(
@@ -128,6 +152,28 @@ class EncryptedUploadable:
     def close(self) -> None:
         """Let go of the original."""
         self._original.close()
+
+
+async def read_sealing(source: Any, length: int) -> Seal:
+    """Return what gives the next *length* bytes of an IEncryptedUploadable's ciphertext.
+
+    Of one that only reads ciphertext, they are there already.
+    """
+    if isinstance(source, EncryptedUploadable):
+        return await source.read_sealing(length)
+    pieces = await source.read_encrypted(length)
+    crypttext = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    return lambda: crypttext
+
+
+def _seal(key: bytes, position: int, plain: list[bytes]) -> memoryview:
+    """Encrypt *plain*; made to run in a thread: several may at once."""
+    size, at = sum(map(len, plain)), 0
+    sealed = memoryview(bytearray(size + SPARE))
+    cipher = AES_CTR(key, position)
+    for piece in plain:
+        at += cipher.process_into(piece, sealed[at:])
+    return sealed[:size]
 
 
 class _PlaintextHashes:

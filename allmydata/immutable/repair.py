@@ -45,7 +45,8 @@ from allmydata.immutable.reread import StoredCiphertext
 from allmydata.immutable.vacancies import Holders, Room, Vacancies
 from allmydata.immutable.verify import Damage
 from allmydata.uri import CHKFileVerifierURI, LiteralFileURI
-from allmydata.util.deferreds import Workers, as_deferred, sleep
+from allmydata.util.deferreds import as_deferred, sleep
+from allmydata.util.workers import Workers
 
 log = Logger()
 

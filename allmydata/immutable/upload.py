@@ -37,7 +37,8 @@ from allmydata.immutable.whole import (
 from allmydata.interfaces import IUploader
 from allmydata.streams import uploadable as sources
 from allmydata.uri import LITERAL_LIMIT, CHKFileURI, LiteralFileURI
-from allmydata.util.deferreds import Workers, as_deferred, sleep
+from allmydata.util.deferreds import as_deferred, sleep
+from allmydata.util.workers import Workers
 
 log = Logger()
 

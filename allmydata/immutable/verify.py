@@ -31,8 +31,9 @@ from allmydata.grid.patience import GIVE_UP_S
 from allmydata.grid.shape import ShareShape
 from allmydata.immutable.pipeline import Pipeline
 from allmydata.uri import CHKFileVerifierURI
-from allmydata.util.deferreds import Workers, start, timeout
+from allmydata.util.deferreds import start, timeout
 from allmydata.util.mathutil import div_ceil
+from allmydata.util.workers import Workers
 
 T = TypeVar("T")
 

@@ -27,7 +27,7 @@ from allmydata.keeper.schedule import (
     retry_at,
 )
 from allmydata.keeper.store import KeeperStore
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 ODDS_S = 60.0  # how long what is thought of servers is used
 

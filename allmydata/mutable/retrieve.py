@@ -22,7 +22,8 @@ from allmydata.grid.patience import GRACE_FACTOR, GRACE_S
 from allmydata.mutable.servermap import FoundShare, ServerMap
 from allmydata.mutable.shape import geometry_of
 from allmydata.mutable.shares import ChangedError, Pair, ShareReader
-from allmydata.util.deferreds import Workers, drop, gather, sleep, start
+from allmydata.util.deferreds import drop, gather, sleep, start
+from allmydata.util.workers import Workers
 
 log = Logger()
 

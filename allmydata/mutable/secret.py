@@ -17,7 +17,7 @@ from allmydata.mutable.edition import Author
 from allmydata.mutable.retrieve import Retrieval
 from allmydata.mutable.shares import ChangedError, ShareReader
 from allmydata.uri import MutableFileURI
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 
 async def fetch_author(

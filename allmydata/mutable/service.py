@@ -47,7 +47,8 @@ from allmydata.uri import (
     ReadOnlyMutableFileURI,
     from_string,
 )
-from allmydata.util.deferreds import Workers, as_deferred
+from allmydata.util.deferreds import as_deferred
+from allmydata.util.workers import Workers
 
 log = Logger()
 

@@ -27,7 +27,8 @@ from allmydata.formats.share import unpack_chain
 from allmydata.grid.patience import GIVE_UP_S
 from allmydata.mutable.servermap import FoundShare
 from allmydata.mutable.shape import geometry_of
-from allmydata.util.deferreds import Workers, timeout
+from allmydata.util.deferreds import timeout
+from allmydata.util.workers import Workers
 
 Pair = tuple[bytes, bytes]  # salt and block
 

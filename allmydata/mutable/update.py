@@ -20,7 +20,8 @@ from allmydata.mutable.edition import (
     write_part,
 )
 from allmydata.mutable.retrieve import Retrieval
-from allmydata.util.deferreds import Workers, gather
+from allmydata.util.deferreds import gather
+from allmydata.util.workers import Workers
 from allmydata.util.mathutil import div_ceil
 
 

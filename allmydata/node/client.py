@@ -48,9 +48,10 @@ from allmydata.node.tub import cannot_listen
 from allmydata.storage.inventory import Holdings
 from allmydata.storage.server import PROTOCOL_V1, StorageServer
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers, as_deferred, log_failure
+from allmydata.util.deferreds import as_deferred, log_failure
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
+from allmydata.util.workers import Workers
 from allmydata.vdrive.drive import VirtualDrive
 from allmydata.vdrive.home import HomeServer
 

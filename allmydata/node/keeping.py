@@ -21,7 +21,7 @@ from allmydata.keeper.schedule import Rules
 from allmydata.keeper.service import Keeper
 from allmydata.keeper.store import KeeperStore
 from allmydata.node.config import NodeConfig
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 
 @frozen

@@ -14,7 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from allmydata.util.deferreds import Gate, Workers, log_failure, start
+from allmydata.util.deferreds import Gate, log_failure, start
+from allmydata.util.workers import Workers
 
 T = TypeVar("T")
 Change = Callable[[], Any]

@@ -14,7 +14,8 @@ from foolscap.eventual import fireEventually
 from twisted.logger import Logger
 
 from allmydata.errors import GridError, NoSpaceError
-from allmydata.util.deferreds import Gate, Workers
+from allmydata.util.deferreds import Gate
+from allmydata.util.workers import Workers
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -38,8 +38,9 @@ from allmydata.storage.requests import Allocation, Claim
 from allmydata.storage.room import Room
 from allmydata.storage.slotfile import ReadVector, SlotClaim
 from allmydata.storage.tree import LARGEST_SHNUM, ShareTree
-from allmydata.util.deferreds import Workers, as_deferred, gather
+from allmydata.util.deferreds import as_deferred, gather
 from allmydata.util.wire import serves
+from allmydata.util.workers import Workers
 
 STORAGE_INDEX_SIZE = 16
 PROTOCOL_V1 = b"http://allmydata.org/tahoe/protocols/storage/v1"

@@ -41,13 +41,14 @@ from allmydata.storage.commits import Commits
 from allmydata.storage.tables import Tables
 from allmydata.uri import DirnodeURI
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers, as_deferred
+from allmydata.util.deferreds import as_deferred
 from allmydata.util.fileutil import (
     make_private_directory,
     sync_directory,
     write_atomically,
 )
 from allmydata.util.wire import serves
+from allmydata.util.workers import Workers
 
 log = Logger()
 

@@ -25,9 +25,10 @@ from allmydata.interfaces import IUploadable
 from allmydata.streams.content import Content, ReadAt
 from allmydata.streams.descriptor import Descriptor
 from allmydata.streams.uploadable import SMALL, EncodingParameters, in_thread
-from allmydata.util.deferreds import Gate, Workers, as_deferred
+from allmydata.util.deferreds import Gate, as_deferred
 from allmydata.util.fileutil import free_space
 from allmydata.util.mathutil import next_multiple
+from allmydata.util.workers import Workers
 
 MEMORY = 2**20  # bytes of an upload that stay in memory
 BATCH = 2**19  # bytes worth a thread's while

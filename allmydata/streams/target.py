@@ -24,8 +24,9 @@ from zope.interface import implementer
 from allmydata.errors import DownloadTargetError, NoSpaceError
 from allmydata.interfaces import IDownloadTarget
 from allmydata.streams.descriptor import Descriptor
-from allmydata.util.deferreds import Gate, Workers
+from allmydata.util.deferreds import Gate
 from allmydata.util.fileutil import free_space
+from allmydata.util.workers import Workers
 
 Canceller = Callable[[], Any]
 

@@ -25,7 +25,8 @@ from allmydata.errors import UploadSourceError, UsageError
 from allmydata.interfaces import IUploadable
 from allmydata.streams.content import Content
 from allmydata.streams.descriptor import Descriptor
-from allmydata.util.deferreds import Workers, as_deferred
+from allmydata.util.deferreds import as_deferred
+from allmydata.util.workers import Workers
 
 P = ParamSpec("P")
 T = TypeVar("T")

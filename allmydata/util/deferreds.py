@@ -14,10 +14,8 @@ from twisted.internet.defer import (
     succeed,
 )
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -176,27 +174,4 @@ class Gate:
 
         waiting: Deferred[None] = Deferred(forget)
         self._waiting.append(waiting)
-        return waiting
-
-
-class Workers:
-    """A few threads for bulk work: pure functions on buffers, or one file operation."""
-
-    def __init__(self, num_threads: int, name: str) -> None:
-        self._pool = ThreadPool(minthreads=0, maxthreads=num_threads, name=name)
-        self.num_threads = num_threads
-
-    def start(self) -> None:
-        """Begin to take work; threads are made when there is some."""
-        self._pool.start()
-
-    def stop(self) -> None:
-        """Wait for the work in hand and end the threads."""
-        self._pool.stop()
-
-    def run(self, f: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
-        """Call *f* in a thread; its result or failure arrives on the reactor's."""
-        from twisted.internet import reactor
-
-        waiting: Deferred[T] = deferToThreadPool(reactor, self._pool, f, *args, **kwargs)  # type: ignore[arg-type]
         return waiting

@@ -96,18 +96,26 @@ class BulkTLS(TLSMemoryBIOProtocol):
         parts = list(iovec)
         if sum(map(len, parts)) <= JOINED:
             parts = [b"".join(parts)]
-        for part in parts:
-            self.write(part)  # type: ignore[no-untyped-call]
+        if self._producer is not None or not self.disconnecting:
+            self._write_parts(parts)
 
     def _write(self, data: Any) -> None:
-        view = memoryview(data)
-        for at in range(0, len(view), STEP):
-            if self._lostTLSConnection:
-                return
-            if not self._encrypt(view[at : at + STEP]):
-                self._bufferedWrite(bytes(view[at:]))  # type: ignore[no-untyped-call]
-                return
-            self._hand_on()
+        self._write_parts([data])
+
+    def _write_parts(self, parts: list[Any]) -> None:
+        """Encrypt *parts* as one, and hand it on in steps."""
+        room = STEP
+        for part in parts:
+            left = memoryview(part)
+            while left and not self._lostTLSConnection:
+                if not self._encrypt(left[:room]):
+                    self._bufferedWrite(bytes(left))  # type: ignore[no-untyped-call]
+                    break
+                left, room = left[room:], room - len(left[:room])
+                if not room:
+                    self._hand_on()
+                    room = STEP
+        self._hand_on()
 
     def _encrypt(self, view: memoryview) -> bool:
         """Return whether it was taken; all is, or none: before the handshake is done."""

@@ -30,7 +30,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.web import http, resource, server
 
 from allmydata.interfaces import IClient
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 from allmydata.web.acts import Acts
 from allmydata.web.blobs import BlobCalls
 from allmydata.web.changes import Changes

@@ -13,7 +13,7 @@ from allmydata.errors import UsageError
 from allmydata.interfaces import IClient
 from allmydata.streams.incoming import Incoming
 from allmydata.streams.spool import Spool
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 from allmydata.web import mutables
 from allmydata.web.arguments import UploadOptions
 from allmydata.web.forms import Form

@@ -22,7 +22,7 @@ from allmydata.coding.erasure import coder
 from allmydata.immutable.encode import Encoder
 from allmydata.immutable.encrypt import EncryptedUploadable
 from allmydata.streams.uploadable import Data
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 
 class Nowhere:

@@ -29,7 +29,8 @@ from allmydata.node.https import offer_storage
 from allmydata.node.tub import NodeTub, make_certificate
 from allmydata.storage.server import StorageServer
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers, gather
+from allmydata.util.deferreds import gather
+from allmydata.util.workers import Workers
 
 
 async def serve(place: Path, introducer: str, num: int) -> None:

@@ -18,6 +18,7 @@ TAHOE = Path(sys.executable).with_name("tahoe")
 BENCHMARKS = {
     "erasure": ["erasure.py"],
     "encode": ["encode.py"],
+    "threads": ["threads.py"],
     "start": ["start.py"],
     "small": ["small.py"],
     "memory": ["memory.py"],

@@ -31,7 +31,7 @@ from allmydata.formats.renewals import pack_renewals
 from allmydata.storage.expiry import DAY_S, ExpiryPolicy
 from allmydata.storage.leaseindex import FILE_NAME
 from allmydata.storage.server import StorageServer
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 TUBID = b"\2" * 20
 SECRETS = LeaseSecrets(b"show")

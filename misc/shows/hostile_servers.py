@@ -50,8 +50,9 @@ from allmydata.streams import target
 from allmydata.streams.uploadable import Data
 from allmydata.uri import from_string
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers, as_deferred, gather, sleep, timeout
+from allmydata.util.deferreds import as_deferred, gather, sleep, timeout
 from allmydata.util.wire import serves
+from allmydata.util.workers import Workers
 
 LIES = ("wrong", "claims", "other", "stops", "flaps")
 NUM_SERVERS, NUM_FROZEN = 10, 4

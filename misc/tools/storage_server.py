@@ -21,7 +21,7 @@ from twisted.internet.task import react
 from allmydata.node.tub import NodeTub, load_certificate
 from allmydata.storage.server import StorageServer
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 
 def begin(directory: Path) -> tuple[subprocess.Popen[bytes], str]:

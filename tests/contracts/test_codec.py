@@ -8,7 +8,7 @@ from zope.interface.verify import verifyObject
 
 from allmydata.immutable.codec import CODECS, get_decoder_by_name, get_encoder_by_name
 from allmydata.interfaces import ICodecDecoder, ICodecEncoder
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 DATA = bytes(range(99))
 CODES = [(1, 1), (1, 4), (3, 3), (3, 6), (9, 11)]

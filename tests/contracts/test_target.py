@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from allmydata.errors import NoSharesError
 from allmydata.interfaces import IDownloadTarget
 from allmydata.streams.target import Consumer, Data, FileHandle, FileName
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 
 @implementer(IConsumer)

@@ -12,7 +12,7 @@ from allmydata.interfaces import IUploadable
 from allmydata.streams.incoming import Incoming
 from allmydata.streams.spool import Spool
 from allmydata.streams.uploadable import Data, FileHandle, FileName
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 CONTENTS = [b"", b"x", os.urandom(1000), os.urandom(3 * 2**20 + 17)]
 PARAMETERS = "1048578-3-10"

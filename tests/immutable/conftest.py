@@ -2,7 +2,7 @@ import pytest
 import pytest_twisted
 from twisted.internet.defer import Deferred
 
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 from tests.support.grid import LocalGrid
 
 

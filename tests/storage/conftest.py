@@ -3,7 +3,7 @@ from pytest_twisted import blockon
 from twisted.internet.task import Clock
 
 from allmydata.storage.server import StorageServer
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 NOW = 1_700_000_000
 

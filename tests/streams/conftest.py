@@ -1,6 +1,6 @@
 import pytest
 
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet import reactor
 
 from allmydata.doors.blobs.service import Blobs
-from allmydata.util.deferreds import Workers
+from allmydata.util.workers import Workers
 from tests.support.drive import DriveBench
 from tests.support.grid import LocalGrid
 

@@ -18,7 +18,8 @@ from allmydata.mutable.service import Mutables
 from allmydata.storage.server import StorageServer
 from allmydata.streams import target
 from allmydata.util import base32
-from allmydata.util.deferreds import Workers, gather
+from allmydata.util.deferreds import gather
+from allmydata.util.workers import Workers
 from tests.support.local_reference import LocalReference
 
 

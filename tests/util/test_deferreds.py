@@ -1,7 +1,3 @@
-import threading
-
-import pytest
-from pytest_twisted import ensureDeferred
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
@@ -9,7 +5,6 @@ from twisted.python.failure import Failure
 
 from allmydata.util.deferreds import (
     Gate,
-    Workers,
     as_deferred,
     drop,
     gather,
@@ -240,48 +235,6 @@ def test_one_who_passes_a_gate_and_shuts_it_waits_for_the_next_opening():
     gate.wait().addCallback(shut_and_wait)
     gate.open()
     assert not again[0].called
-
-
-# ---- threads ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-def workers():
-    pool = Workers(2, "test")
-    pool.start()
-    yield pool
-    pool.stop()
-
-
-@ensureDeferred
-async def test_work_runs_in_another_thread_and_its_result_comes_back_to_ours(workers):
-    ran_in = await workers.run(threading.current_thread)
-    assert ran_in is not threading.current_thread()
-    assert threading.current_thread() is threading.main_thread()
-    assert await workers.run(sorted, [2, 1, 3], reverse=True) == [3, 2, 1]
-
-
-@ensureDeferred
-async def test_what_work_raises_comes_back(workers):
-    with pytest.raises(ZeroDivisionError):
-        await workers.run(divmod, 1, 0)
-
-
-@ensureDeferred
-async def test_as_many_pieces_of_work_run_at_once_as_there_are_threads(workers):
-    assert workers.num_threads == 2
-    meeting = threading.Barrier(2, timeout=30)
-    ranks = await gather([workers.run(meeting.wait), workers.run(meeting.wait)])
-    assert sorted(ranks) == [0, 1]
-
-
-def test_stopping_waits_for_the_work_in_hand():
-    pool, done, hold = Workers(1, "test"), [], threading.Event()
-    pool.start()
-    drop(pool.run(lambda: (hold.wait(30), done.append("work"))))
-    hold.set()
-    pool.stop()
-    assert done == ["work"]
 
 
 # ---- a bounded number at a time --------------------------------------------------------

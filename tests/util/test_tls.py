@@ -86,7 +86,7 @@ async def test_much_data_comes_back_as_it_was_sent():
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
     wrapped = await endpoint.connect(inner)
     widen(wrapped.transport)
-    client.transport.writeSequence(parts)
+    client.transport.writeSequence(memoryview(part) for part in parts)
     for part in parts:
         client.size += len(part)
         client.transport.write(part)

@@ -8,7 +8,8 @@ import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
-from allmydata.util.deferreds import Workers, sleep, start
+from allmydata.util.deferreds import sleep, start
+from allmydata.util.workers import Workers
 from allmydata.web.session import GatewayKeys
 from allmydata.web.site import make_site
 from tests.support.drive import DriveBench

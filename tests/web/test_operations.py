@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 
 from allmydata.errors import CorruptError
 from allmydata.uri import CHKFileURI
-from allmydata.util.deferreds import Gate, Workers
+from allmydata.util.deferreds import Gate
+from allmydata.util.workers import Workers
 from allmydata.web.operations import ASKED_S, MAX_HANDLES, UNASKED_S
 from allmydata.web.site import make_site
 

@@ -28,7 +28,8 @@ from allmydata.doors.blobs.store import Directory, Store
 from allmydata.errors import ConflictError, NoSuchChildError, UsageError
 from allmydata.interfaces import IBlobs
 from allmydata.streams.spool import Spool
-from allmydata.util.deferreds import Shared, Workers, as_deferred
+from allmydata.util.deferreds import Shared, as_deferred
+from allmydata.util.workers import Workers
 
 log = Logger()
 

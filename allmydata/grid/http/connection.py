@@ -73,9 +73,11 @@ class ClientConnection(Protocol):
 
     # ---- a request
 
-    def ask(self, head: bytes, body: Any, most: int) -> Deferred[Response]:
+    def ask(self, head: bytes, body: list[Any], most: int) -> Deferred[Response]:
         """Send a request and return its answer; one at a time.
 
+        :param body: parts, one behind the other; emptied, so that nobody who waits for
+            the answer keeps them in memory
         :param most: the most bytes an answer's body may have
         :raises ServerLostError: the connection broke before the answer came
         :raises ServerRefusedError: what came is no answer, or too large
@@ -86,7 +88,8 @@ class ClientConnection(Protocol):
         self._incoming = Incoming(most)
         self._asked_at = self._clock.seconds()
         self._watch_call = self._clock.callLater(SILENCE_S, self._watch)
-        self.transport.writeSequence([head, body] if body else [head])
+        self.transport.writeSequence([head, *body])
+        body.clear()
         return answer
 
     def _watch(self) -> None:

@@ -41,9 +41,10 @@ class Pool:
     _tidy_call: IDelayedCall | None = field(default=None, init=False)
     _is_closed: bool = field(default=False, init=False)
 
-    async def ask(self, head: bytes, body: Any, most: int) -> Response:
+    async def ask(self, head: bytes, body: list[Any], most: int) -> Response:
         """Send a request over some connection and return its answer.
 
+        :param body: parts, one behind the other; emptied when they are sent
         :raises ServerLostError: the server can't be reached, or the connection broke
         :raises ServerRefusedError: what came is no answer
         """

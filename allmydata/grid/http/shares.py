@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from attrs import define, field, frozen
 
@@ -30,7 +30,10 @@ class Ask(Protocol):
         most: int = 0,
         is_cbor: bool = False,
     ) -> Response:
-        """Return the answer, whose status is one of *statuses*."""
+        """Return the answer, whose status is one of *statuses*.
+
+        :param body: bytes-like, or a list of such parts, which is emptied
+        """
 
 
 @frozen
@@ -78,8 +81,10 @@ async def advise(ask: Ask, path: bytes, reason: bytes) -> None:
 class Writer:
     """A share to be written; it is kept when its last byte has come.
 
-    :param size: bytes that it will have
+    A write may be a list of parts, one behind the other; it is empty once they are sent.
     """
+
+    takes_parts: ClassVar[bool] = True
 
     _ask: Ask
     _path: bytes
@@ -98,10 +103,11 @@ class Writer:
         }
         return await calls[name](*args)
 
-    async def _write(self, offset: int, data: bytes) -> None:
+    async def _write(self, offset: int, data: bytes | list[Any]) -> None:
         self._num_writes += 1
         self._quiet.shut()
-        headers = [(b"Content-Range", pack_content_range(offset, len(data)))]
+        size = sum(map(len, data)) if isinstance(data, list) else len(data)
+        headers = [(b"Content-Range", pack_content_range(offset, size))]
         secrets = {UPLOAD: self._secret}
         try:
             answer = await self._ask(

@@ -220,12 +220,13 @@ class HttpStorage:
         lines = [*self._common, *(headers or []), *secret_headers(secrets or {})]
         if is_cbor:
             lines.append((b"Accept", CBOR))
-        if is_cbor and body:
+        parts = body if isinstance(body, list) else [body] if body else []
+        if is_cbor and parts:
             lines.append((b"Content-Type", CBOR))
         if method != b"GET":
-            lines.append((b"Content-Length", b"%d" % len(body)))
+            lines.append((b"Content-Length", b"%d" % sum(map(len, parts))))
         head = pack_head(method + b" " + path + b" HTTP/1.1", lines)
-        answer = await self.pool.ask(head, body, max(most, MOST_SMALL))
+        answer = await self.pool.ask(head, parts, max(most, MOST_SMALL))
         if answer.status not in statuses:
             raise _refusal(answer.status)
         if len(answer.body) > most and answer.status != 404:

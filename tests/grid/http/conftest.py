@@ -6,7 +6,8 @@ from allmydata.grid.http.link import pool_opener
 from allmydata.grid.http.storage import HttpStorage
 from allmydata.grid.http.tls import Identity
 from allmydata.storage.server import StorageServer
-from allmydata.util.deferreds import Workers, sleep, start
+from allmydata.util.deferreds import sleep, start
+from allmydata.util.workers import Workers
 from tests.support.https import HttpsServer, certificate
 
 

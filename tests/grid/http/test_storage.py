@@ -53,6 +53,23 @@ async def test_a_share_is_written_and_read(reach):
 
 
 @ensureDeferred
+async def test_a_write_may_have_parts_which_are_let_go_of_when_they_are_sent(reach):
+    storage = reach()
+    _, writers = await storage.callRemote(
+        "allocate_buckets", SI, *LEASE, {3}, len(DATA), None
+    )
+    parts = [DATA[:1], memoryview(DATA)[1:400_000], b"", DATA[400_000:]]
+    writing = writers[3].callRemote("write", 0, parts)
+    await sleep(0, reactor)
+    while parts and not writing.called:
+        await sleep(0.01, reactor)
+    assert parts == []
+    await gather([writing, writers[3].callRemote("close")])
+    readers = await storage.callRemote("get_buckets", SI)
+    assert await readers[3].callRemote("read", 0, len(DATA)) == DATA
+
+
+@ensureDeferred
 async def test_a_share_that_is_not_whole_is_not_closed(reach):
     storage = reach()
     _, writers = await storage.callRemote("allocate_buckets", SI, *LEASE, {0}, 10, None)
