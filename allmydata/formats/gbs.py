@@ -15,6 +15,7 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 
 from allmydata.errors import GridError
 
@@ -98,13 +99,17 @@ def demand_cbor(content_type: bytes | None) -> None:
 
 def demand_takes_cbor(accept: Sequence[bytes]) -> None:
     """Refuse a client that does not take CBOR."""
-    if not accept:
-        return
-    for one in b",".join(accept).decode("latin-1").split(","):
+    if accept and not _takes_cbor(b",".join(accept)):
+        raise HttpError(406, f"answers are {CBOR.decode()}")
+
+
+@lru_cache(maxsize=16)  # clients don't differ much
+def _takes_cbor(accept: bytes) -> bool:
+    for one in accept.decode("latin-1").split(","):
         is_off = any(_QUALITY.fullmatch(word.strip()) for word in one.split(";")[1:])
         if not is_off and _essence(one.encode("latin-1")) in _TAKE:
-            return
-    raise HttpError(406, f"answers are {CBOR.decode()}")
+            return True
+    return False
 
 
 _TAKE = ("*/*", "application/*", CBOR.decode())

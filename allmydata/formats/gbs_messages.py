@@ -8,6 +8,7 @@ Protocol: docs/protocols/https.md.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from attrs import frozen
@@ -16,6 +17,7 @@ from allmydata.errors import CorruptError
 from allmydata.formats import cbor
 
 MAX_SHARES = 256
+USUAL_SIZE = 64  # bytes of an answer that is like many others
 MAX_VECTORS = 30
 MAX_REASON = 32_765  # bytes
 MAX_OFFSET = 2**63
@@ -86,7 +88,12 @@ def parse_allocation(body: bytes) -> tuple[frozenset[int], int]:
 
 def pack_allocated(held: Collection[int], begun: Collection[int]) -> bytes:
     """Return the answer: what is held, and what there is room for."""
-    return cbor.encode({"already-have": frozenset(held), "allocated": frozenset(begun)})
+    return _pack_allocated(frozenset(held), frozenset(begun))
+
+
+@lru_cache(maxsize=256)  # most are alike: nothing held, and the one that was asked for
+def _pack_allocated(held: frozenset[int], begun: frozenset[int]) -> bytes:
+    return cbor.encode({"already-have": held, "allocated": begun})
 
 
 def parse_allocated(body: bytes) -> tuple[frozenset[int], frozenset[int]]:
@@ -94,6 +101,12 @@ def parse_allocated(body: bytes) -> tuple[frozenset[int], frozenset[int]]:
 
     :raises CorruptError: it is no such answer
     """
+    parse = _allocated if len(body) <= USUAL_SIZE else _allocated.__wrapped__
+    return parse(body)
+
+
+@lru_cache(maxsize=256)
+def _allocated(body: bytes) -> tuple[frozenset[int], frozenset[int]]:
     told = _members(body, {"already-have", "allocated"})
     return _numbers(told["already-have"]), _numbers(told["allocated"])
 

@@ -10,6 +10,7 @@ An account is a client's Tub id.  Clients that have none are one account togethe
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,11 @@ def account_behind(canary: Any) -> tuple[int, str]:
     """
     try:
         tubid = canary.getRemoteTubID() or ""
-        number = account_number(a2b(tubid)) if tubid else NOBODY
+        return (_number(tubid), tubid) if tubid else (NOBODY, "")
     except (AttributeError, AssertionError, ValueError):  # a connection without a Tub
         return NOBODY, ""
-    return number, tubid
+
+
+@lru_cache(maxsize=1000)  # asked with each call of a client
+def _number(tubid: str) -> int:
+    return account_number(a2b(tubid))

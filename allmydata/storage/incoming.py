@@ -27,6 +27,7 @@ class IncomingShare:
     """
 
     storage_index: bytes
+    shnum: int
     container: Container
     held: Held  # what it will be, whole
     path: Path
@@ -46,21 +47,16 @@ class IncomingShare:
         :raises OSError: nothing is left behind
         """
         container = Container.plan(size)
-        path = tree.make_incoming(storage_index) / str(shnum)
+        path = tree.incoming(storage_index, shnum)
         try:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
             held = Held.of(container, [lease])
-            share = cls(storage_index, container, held, path, tree, fd)
+            share = cls(storage_index, shnum, container, held, path, tree, fd)
             share._frame(lease)
         except OSError:
-            tree.discard(path)
+            path.unlink(missing_ok=True)
             raise
         return share
-
-    @property
-    def shnum(self) -> int:
-        """The share's number."""
-        return int(self.path.name)
 
     def check(self, offset: int, length: int) -> None:
         """Refuse a write outside the share before anything is done for it.
@@ -117,7 +113,7 @@ class IncomingShare:
             self._demand_whole()
             self._tree.calls.fsync(self._fd)
             self._close()
-            self._tree.place(self.path, self.storage_index, self.held)
+            self._tree.place(self.path, (self.storage_index, self.shnum), self.held)
         except Exception:
             self._throw_away()
             raise
@@ -155,8 +151,7 @@ class IncomingShare:
 
     def _throw_away(self) -> None:
         self._close()
-        with self._tree.lock(self.storage_index):
-            self._tree.discard(self.path)
+        self.path.unlink(missing_ok=True)
 
     def _close(self) -> None:
         if not self.is_over:

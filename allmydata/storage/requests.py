@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from attrs import field, frozen
 from twisted.logger import Logger
@@ -73,8 +74,9 @@ def allocate(
     :param room: tells how many bytes may be promised, header and lease included
     """
     with tree.lock(claim.storage_index):
-        held = _lease_all(tree, claim)
-        new = sorted(wanted - tree.numbers(claim.storage_index).keys())
+        here = tree.numbers(claim.storage_index)
+        held = _lease_all(tree, claim, here)
+        new = sorted(wanted - here.keys())
         begun = _begin(tree, claim, new, size, room() if new else 0)
     return Allocation(held, begun)
 
@@ -198,10 +200,13 @@ def cancel_lease(tree: ShareTree, claim: Claim) -> list[ShareFile]:
     return [share for _, share in shares if share.is_deleted]
 
 
-def _lease_all(tree: ShareTree, claim: Claim) -> set[int]:
+def _lease_all(tree: ShareTree, claim: Claim, here: Mapping[int, Path]) -> set[int]:
     """Lease what can be leased: a share that could vanish must not count as here."""
     leased = set()
-    for shnum, share in tree.open_all(claim.storage_index, writable=True):
+    for shnum, path in here.items():
+        share = tree.open(path, writable=True)
+        if share is None:
+            continue
         try:
             _lease(tree, shnum, share, claim, ALLOCATOR)
             leased.add(shnum)

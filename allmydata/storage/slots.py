@@ -168,7 +168,7 @@ def _write(
     tree: ShareTree, claim: SlotClaim, shnum: int, parts: WriteVector, cut: int | None
 ) -> None:
     home = tree.bucket(claim.storage_index) / str(shnum)
-    incoming = tree.make_incoming(claim.storage_index) / f"{shnum}"
+    incoming = tree.incoming(claim.storage_index, shnum)
     in_place = home.exists() and home.stat().st_size > COPIED
     target = home if in_place else incoming
     try:
@@ -191,7 +191,7 @@ def _write(
         ) from e
     finally:
         if not in_place:
-            tree.discard(incoming)
+            incoming.unlink(missing_ok=True)
 
 
 def _copy(home: Path, incoming: Path, claim: SlotClaim) -> None:

@@ -1,7 +1,7 @@
 """Where share files lie, and the only code that makes, moves and removes their directories.
 
     <storedir>/shares/<p>/<si>/<shnum>            finished shares
-    <storedir>/shares/incoming/<p>/<si>/<shnum>   shares being written
+    <storedir>/shares/incoming/<si>.<shnum>       shares being written
 
 si is the storage index in base 32, p its first two characters.  Everything here waits
 for the disk: it runs in threads.  Format: docs/formats/container.md.
@@ -137,44 +137,37 @@ class ShareTree:
 
     # ---- changing ------------------------------------------------------------------------
 
-    def make_incoming(self, storage_index: bytes) -> Path:
-        """Make the directory in which shares of a file are written; hold the lock."""
-        path = _under(self._incoming, storage_index)
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+    def incoming(self, storage_index: bytes, shnum: int) -> Path:
+        """Return where a share is written; no directories to make and remove for each."""
+        return self._incoming / f"{b2a(storage_index)}.{shnum}"
 
-    def place(self, incoming: Path, storage_index: bytes, held: Held) -> None:
+    def place(self, incoming: Path, key: Key, held: Held) -> None:
         """Move a written and synced share to where it is served from, durably.
 
         :param held: what it is
         :raises ConflictError: something lies there
         :raises OSError: the share is still in its old place, or gone
         """
-        bucket = self.bucket(storage_index)
-        home = bucket / incoming.name
-        with self.lock(storage_index):
+        bucket = self.bucket(key[0])
+        home = bucket / str(key[1])
+        with self.lock(key[0]):
             bucket.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(home):
                 raise ConflictError(f"share {home.name} is there already")
             self.calls.rename(incoming, home)
-            _remove_if_empty(incoming.parent, incoming.parent.parent)
             fresh = bucket not in self._durable
             if fresh:  # under the lock: who finds the directory may count on its name
                 self._sync(home, self._unsynced(bucket))
-            self.note((storage_index, int(home.name)), None, held, renewed=True)
+            self.note(key, None, held, renewed=True)
         if not fresh:
-            self._sync_late(home, storage_index, held)
-
-    def discard(self, incoming: Path) -> None:
-        """Delete a share that was being written; hold the lock."""
-        incoming.unlink(missing_ok=True)
-        _remove_if_empty(incoming.parent, incoming.parent.parent)
+            self._sync_late(home, key, held)
 
     def prune(self, storage_index: bytes) -> None:
         """Remove a file's directory if its last share is gone; hold the lock."""
         bucket = self.bucket(storage_index)
         self._durable.discard(bucket)
-        _remove_if_empty(bucket)
+        with suppress(OSError):  # it still holds something
+            bucket.rmdir()
 
     def _unsynced(self, bucket: Path) -> list[Path]:
         """Return the directories to sync for a share in *bucket* to outlast a crash.
@@ -186,12 +179,12 @@ class ShareTree:
         above = [] if prefix in self._durable else [self.shares]
         return [bucket, prefix, *above]
 
-    def _sync_late(self, home: Path, storage_index: bytes, held: Held) -> None:
+    def _sync_late(self, home: Path, key: Key, held: Held) -> None:
         try:
             self._sync(home, [home.parent])
         except OSError:
-            with self.lock(storage_index):
-                self.note((storage_index, int(home.name)), held, None)
+            with self.lock(key[0]):
+                self.note(key, held, None)
             raise
 
     def _sync(self, home: Path, directories: list[Path]) -> None:
@@ -209,10 +202,3 @@ class ShareTree:
 def _under(top: Path, storage_index: bytes) -> Path:
     name = b2a(storage_index)
     return top / name[:2] / name
-
-
-def _remove_if_empty(*directories: Path) -> None:
-    """Remove each in turn, up to the first that still holds something."""
-    with suppress(OSError):
-        for path in directories:
-            path.rmdir()

@@ -106,7 +106,7 @@ async def test_close_answers_after_file_rename_and_every_new_directory(
     peer, saboteur, storedir
 ):
     await peer.put({0: b"x"})
-    file = f"incoming/aa/{NAME}/0"
+    file = f"incoming/{NAME}.0"
     assert steps_of(saboteur, storedir) == [
         *[("pwrite", file)] * 3,  # header, lease, data
         ("fsync", file),
@@ -125,7 +125,7 @@ async def test_directories_known_to_be_on_disk_are_not_synced_again(
     saboteur.trace.clear()
     await peer.put({1: b"x"}, renew=RENEW, cancel=CANCEL)
     synced = [where for name, where in steps_of(saboteur, storedir) if name == "fsync"]
-    assert synced == [f"incoming/aa/{NAME}/1", f"aa/{NAME}"]
+    assert synced == [f"incoming/{NAME}.1", f"aa/{NAME}"]
 
 
 @ensureDeferred
@@ -226,7 +226,7 @@ async def test_an_allocation_stops_at_the_first_share_the_disk_refuses(
     saboteur.fail(step, errno.ENOSPC)
     held, writers = await peer.allocate({0, 1, 2}, 10)
     assert (held, set(writers)) == (set(), {0} if step >= 2 else set())
-    assert len(incoming_files(storedir)) == (3 if writers else 0)
+    assert len(incoming_files(storedir)) == len(writers)
     for writer in writers.values():
         await writer.callRemote("write", 0, b"x" * 10)
         await writer.callRemote("close")
@@ -260,7 +260,7 @@ async def test_the_disk_begins_with_a_large_share_while_more_of_it_comes(
     assert names == first + (["pwrite"] * 4 + ["begin_sync"]) * 2 + ["pwrite"]
     saboteur.trace.clear()
     await writer.callRemote("close")
-    assert saboteur.trace[0] == ("fsync", str(storedir / f"shares/incoming/aa/{NAME}/0"))
+    assert saboteur.trace[0] == ("fsync", str(storedir / f"shares/incoming/{NAME}.0"))
 
 
 @pytest.mark.parametrize("function", [None, lambda *_: -1])

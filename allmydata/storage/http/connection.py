@@ -8,6 +8,7 @@ Every wait for a client has an end.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -315,7 +316,6 @@ class Connection(TwistedProtocol):
 
 
 def _head(answer: Answer, keeps_alive: bool) -> bytes:
-    reason = HTTPStatus(answer.status).phrase.encode("ascii")
     headers = [(b"Content-Length", b"%d" % answer.size), *answer.headers]
     if answer.status == 204:  # it has neither body nor length
         headers = list(answer.headers)
@@ -323,4 +323,9 @@ def _head(answer: Answer, keeps_alive: bool) -> bytes:
         headers.append((b"Content-Type", answer.content_type))
     if not keeps_alive:
         headers.append((b"Connection", b"close"))
-    return http1.pack_head(b"HTTP/1.1 %d %b" % (answer.status, reason), headers)
+    return http1.pack_head(_status_line(answer.status), headers)
+
+
+@cache
+def _status_line(status: int) -> bytes:
+    return b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode("ascii"))

@@ -79,15 +79,17 @@ def _route(method: bytes, path: bytes, call: Call, **rest: Any) -> Route:
     return Route(method, re.compile(path), call, **rest)
 
 
-ROUTES = [
+ROUTES = [  # what is asked for most comes first
+    _route(b"PATCH", V1 + b"/immutable" + SHARE, Calls.write, most=None,
+           secrets=frozenset([UPLOAD])),
+    _route(b"GET", V1 + b"/immutable" + SHARE, Calls.read_immutable),
+    _route(b"POST", OURS + b"/immutable" + SI, Calls.put_shares, is_cbor=True,
+           most=MAX_SHARES_BODY, secrets=LEASE),
     _route(b"GET", V1 + b"/version", Calls.version, is_cbor=True),
     _route(b"POST", V1 + b"/immutable" + SI, Calls.allocate, is_cbor=True, most=8192,
            secrets=LEASE | {UPLOAD}),
     _route(b"GET", V1 + b"/immutable" + SI + b"/shares", Calls.list_immutable,
            is_cbor=True),
-    _route(b"PATCH", V1 + b"/immutable" + SHARE, Calls.write, most=None,
-           secrets=frozenset([UPLOAD])),
-    _route(b"GET", V1 + b"/immutable" + SHARE, Calls.read_immutable),
     _route(b"PUT", V1 + b"/immutable" + SHARE + b"/abort", Calls.abort,
            secrets=frozenset([UPLOAD])),
     _route(b"POST", V1 + b"/immutable" + SHARE + b"/corrupt", Calls.advise_immutable,
@@ -100,8 +102,6 @@ ROUTES = [
     _route(b"POST", V1 + b"/mutable" + SHARE + b"/corrupt", Calls.advise_mutable,
            is_cbor=True, most=32768),
     _route(b"GET", OURS + b"/about", Calls.about, is_cbor=True),
-    _route(b"POST", OURS + b"/immutable" + SI, Calls.put_shares, is_cbor=True,
-           most=MAX_SHARES_BODY, secrets=LEASE),
     _route(b"POST", OURS + b"/leases", Calls.leases, most=MAX_RENEWALS_BODY),
 ]  # fmt: skip
 
