@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import re
 import select
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from types import MappingProxyType
@@ -131,12 +132,8 @@ class NodeHTTP:
         """
         connection = self._connect(limit_s)
         try:
-            response, rest = self._ask(connection, method, path), b""
-            while piece := response.read1(CHUNK_SIZE):
-                *lines, rest = (rest + piece).split(b"\n")
-                yield from lines
-            if rest:
-                yield rest
+            response = self._ask(connection, method, path)
+            yield from lines_of(iter(partial(response.read1, CHUNK_SIZE), b""))
         except (OSError, HTTPException) as e:
             raise self._lost(e) from e
         finally:
@@ -273,12 +270,13 @@ class NodeHTTP:
             raise
         return Download(self, cap, connection, response)
 
-    def content(self, path: str) -> Iterator[bytes]:
+    def content(self, path: str, limit_s: float | None = None) -> Iterator[bytes]:
         """Yield what ``GET path`` answers, piece by piece.
 
+        :param limit_s: seconds that the next may take; None: as long as it takes
         :raises TransferCutError: it ends too early
         """
-        connection = self._connect(None)
+        connection = self._connect(limit_s)
         try:
             response = self._ask(connection, "GET", path)
             while piece := response.read(CHUNK_SIZE):
@@ -355,6 +353,23 @@ class NodeHTTP:
             why=why,
             fix="see whether it still runs:  tahoe status",
         )
+
+
+def lines_of(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of what comes in *pieces*, without their ends.
+
+    What is after the last end of a line is a line too, unless it is empty.
+    """
+    rest: list[bytes] = []
+    for piece in pieces:
+        end, *lines = piece.split(b"\n")
+        rest.append(end)
+        if lines:
+            yield b"".join(rest)
+            rest = [lines.pop()]
+            yield from lines
+    if last := b"".join(rest):
+        yield last
 
 
 def read_token(basedir: Path) -> str:

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from allmydata.errors import NodeNotRunningError, UploadSourceError
-from allmydata.webapi import CHUNK_SIZE, NodeHTTP, RemoteNodeError
+from allmydata.webapi import CHUNK_SIZE, NodeHTTP, RemoteNodeError, lines_of
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nURI:LIT"
 
@@ -223,3 +223,19 @@ def test_a_download_may_begin_later(peer):
     assert b"".join(download.chunks()) == b"lo!"
     download.close()
     assert b"\r\nRange: bytes=3-\r\n" in node.join()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_lines_are_the_same_however_they_come(size):
+    text = b"one\n\ntwo two\nthree"
+    for whole in (text, text + b"\n", b"", b"\n", b"no end"):
+        pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+        assert list(lines_of(pieces)) == whole.splitlines()
+
+
+def test_a_line_is_there_before_the_next_piece_is_asked_for():
+    def pieces():
+        yield b"one\ntw"
+        raise AssertionError("asked for more")
+
+    assert next(lines_of(pieces())) == b"one"

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import time
+from codecs import iterdecode
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import click
+from attrs import frozen
 
+from allmydata.cli import members
 from allmydata.cli.aliases import about, find, url_path
 from allmydata.cli.completion import Place
-from allmydata.cli.printing import emit
+from allmydata.cli.printing import emit, emit_all
 from allmydata.cli.session import Session, json_option, pass_session
-from allmydata.webapi import RemoteNodeError
+from allmydata.webapi import ANSWER_LIMIT_S
 
 HALF_A_YEAR_S = 182 * 86400
 
-Child = tuple[str, str, dict[str, Any]]  # name, kind, and what the gateway tells of it
+Row = tuple[str, tuple[str, ...], tuple[str, ...]]  # name, columns, capabilities
+
+
+@frozen
+class Columns:
+    """What is printed of each child."""
+
+    now: float
+    long: bool
+    classify: bool
+    uri: bool
+    readonly_uri: bool
+
+    def row(self, child: members.Child) -> Row:
+        """Return what is printed of *child*; the texts, not what they were made from."""
+        name, kind, told = child
+        shown = name + _mark(kind, told) if self.classify else name
+        cells: tuple[str, ...] = (shown,)
+        if self.long:
+            cells = (_mode(kind, told), _size(kind, told), _time(told, self.now), shown)
+        caps = [told.get("rw_uri") or told.get("ro_uri") or "-"] if self.uri else []
+        caps += [told.get("ro_uri") or "-"] if self.readonly_uri else []
+        return name, cells, tuple(caps)
 
 
 @click.command()
@@ -42,34 +69,32 @@ def ls(
     last change.
     """
     target = find(session, place)
-    with about(target):
-        answer = session.node().ask("GET", url_path(target) + "?t=json")
+    pieces = session.node().content(url_path(target) + "?t=json", ANSWER_LIMIT_S)
     if as_json:
-        emit(answer.decode("utf-8", "replace"))
-        return
-    children = _children(target.name, answer)
-    now = time.time()
-    rows = []
-    for name, kind, told in children:
-        mutable = kind == "filenode" and told.get("mutable")
-        mark = "/" if kind == "dirnode" else "*" if mutable else ""
-        row = [_mode(kind, told), _size(kind, told), _time(told, now)] if long else []
-        row.append(name + mark if classify else name)
-        caps = [told.get("rw_uri") or told.get("ro_uri") or "-"] if uri else []
-        caps += [told.get("ro_uri") or "-"] if readonly_uri else []
-        rows.append((row, caps))
-    emit(*_aligned(rows) if long or uri or readonly_uri else (row[0] for row, _ in rows))
+        with about(target):
+            answer = [*pieces]  # all of it, before the first of it is printed
+        _print_as_it_is(answer)
+    elif not (long or classify or uri or readonly_uri):
+        with about(target):
+            names = sorted(members.names(target.name, pieces))
+        emit_all(names)
+    else:
+        columns = Columns(time.time(), long, classify, uri, readonly_uri)
+        with about(target):
+            rows = [*map(columns.row, members.children(target.name, pieces))]
+        emit_all(_aligned(sorted(rows, key=itemgetter(0))))
 
 
-def _children(name: str, answer: bytes) -> list[Child]:
-    """Return what is to be listed: the children, or the one file of that name."""
-    try:
-        kind, told = json.loads(answer)
-        if kind != "dirnode":
-            return [(name, kind, told)]
-        return [(name, *told["children"][name]) for name in sorted(told["children"])]
-    except (ValueError, KeyError, TypeError) as e:
-        raise RemoteNodeError("failed", "the node describes this in no known way") from e
+def _print_as_it_is(answer: Iterable[bytes]) -> None:
+    for text in iterdecode(answer, "utf-8", "replace"):
+        emit(text, end="")
+    emit("")
+
+
+def _mark(kind: str, told: dict[str, Any]) -> str:
+    if kind == "dirnode":
+        return "/"
+    return "*" if kind == "filenode" and told.get("mutable") else ""
 
 
 def _mode(kind: str, told: dict[str, Any]) -> str:
@@ -86,16 +111,23 @@ def _time(told: dict[str, Any], now: float) -> str:
     changed = told.get("metadata", {}).get("tahoe", {}).get("linkmotime")
     if changed is None:
         return "-"
-    recent = now - HALF_A_YEAR_S < changed < now + 86400
-    return time.strftime("%b %d %H:%M" if recent else "%b %d  %Y", time.localtime(changed))
+    return _date(changed, now - HALF_A_YEAR_S < changed < now + 86400)
 
 
-def _aligned(rows: list[tuple[list[str], list[str]]]) -> list[str]:
-    """Return a line each: columns right-aligned, then capabilities as they are."""
-    widths = [
-        max(map(len, column)) for column in zip(*(row for row, _ in rows), strict=True)
-    ]
-    return [
-        " ".join([*(f"{x:>{w}}" for x, w in zip(row, widths, strict=True)), *caps])
-        for row, caps in rows
-    ]
+@lru_cache  # names that were set together have one time
+def _date(changed: float, is_recent: bool) -> str:
+    form = "%b %d %H:%M" if is_recent else "%b %d  %Y"
+    return time.strftime(form, time.localtime(changed))
+
+
+def _aligned(rows: list[Row]) -> Iterator[str]:
+    """Yield a line each: columns right-aligned, if there are others, then capabilities."""
+    if not rows:
+        return
+    num = len(rows[0][1])
+    widths = [max(len(cells[i]) for _, cells, _ in rows) for i in range(num)]
+    is_column = num > 1 or bool(rows[0][2])
+    for _, cells, caps in rows:
+        if is_column:
+            cells = tuple(f"{x:>{w}}" for x, w in zip(cells, widths, strict=True))
+        yield " ".join((*cells, *caps))

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
+from itertools import islice
+
+AT_ONCE = 10_000  # lines
 
 # controls of C0 and C1, line and paragraph separators, direction marks, halves of pairs
 _UNSAFE = re.compile(
@@ -18,6 +22,13 @@ _UNSAFE = re.compile(
 def safe(text: str) -> str:
     """Return *text* so that a terminal shows it on one line and does nothing else."""
     return _UNSAFE.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+
+
+def emit_all(lines: Iterable[str]) -> None:
+    """Print *lines*, of which there may be many, some at a time."""
+    left = iter(lines)
+    while some := [*islice(left, AT_ONCE)]:
+        emit(*some)
 
 
 def emit(*lines: str, end: str = "\n") -> None:

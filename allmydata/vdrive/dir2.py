@@ -155,6 +155,12 @@ class Dir2Node:
         return await self._child(name)
 
     @as_deferred
+    async def get_children(self, names: Sequence[str]) -> dict[str, Dir2Child]:
+        """Return by name those children that are there, of *names*."""
+        children = await self._look()
+        return {name: children[name] for name in names if name in children}
+
+    @as_deferred
     async def get_child_at_path(self, path: str | Sequence[str]) -> Any:
         """Return the node found by following *path* from here, one question a step."""
         return await follow(self, path)

@@ -143,6 +143,18 @@ class DirectoryNode:
         return child
 
     @as_deferred
+    async def get_children(self, names: Sequence[str]) -> dict[str, Child]:
+        """Return by name those children that are there, of at most PAGE *names*.
+
+        :param names: as :meth:`pages` tells them
+        """
+        keys, node_of = self._keys, self._means.node_of
+        row_keys = [keys.row_key(name) for name in names]
+        rows = await self._server.get_many(keys.index, row_keys)
+        found = [open_row(keys, row, node_of) for row in rows]
+        return {child.name: child for child in found}
+
+    @as_deferred
     async def get_child_at_path(self, path: str | Sequence[str]) -> Any:
         """Return the node found by following *path* from here, one question a step.
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from attrs import field, frozen
@@ -40,6 +41,9 @@ _CHK = (
         re.ASCII,
     )
 )
+_DATES = ["linkcrtime", "linkmotime"]
+_to_json = json.JSONEncoder().encode
+_quoted = json.encoder.encode_basestring_ascii
 
 
 # ---- told ------------------------------------------------------------------------------
@@ -76,30 +80,61 @@ def facts_of(cap: uri.Cap | None, readonly: uri.Cap | None, metadata: Any = None
 
 def facts_of_child(child: Any) -> Facts:
     """Return what is told of a child that a directory node listed."""
-    metadata = child.metadata
     write, read = child.texts
-    found = None if write else _CHK.fullmatch(read)
-    if found:
-        key, rest, k, n, size = found.groups()
-        if int(k) <= int(n) <= 256:
-            index = base32.b2a(storage_index_hash(base32.a2b(key)))
-            facts = {
-                "mutable": False,
-                "format": "CHK",
-                "size": int(size),
-                "metadata": metadata,
-                "ro_uri": read,
-                "verify_uri": f"URI:CHK-Verifier:{index}:{rest}",
-            }
-            return ["filenode", facts]
-    return facts_of(child.cap, child.readonly_cap, metadata)
+    size_and_verify = None if write else _facts_of_file(read)
+    if size_and_verify is None:
+        return facts_of(child.cap, child.readonly_cap, child.metadata)
+    size, verify = size_and_verify
+    facts = {
+        "mutable": False,
+        "format": "CHK",
+        "size": int(size),
+        "metadata": child.metadata,
+        "ro_uri": read,
+        "verify_uri": verify,
+    }
+    return ["filenode", facts]
 
 
 def as_members(page: Iterable[Any]) -> str:
     """Return a page of children as members of a JSON object, one a line."""
-    return ",\n".join(
-        f"{json.dumps(child.name)}: {json.dumps(facts_of_child(child))}" for child in page
+    return ",\n".join([f"{_quoted(one.name)}: {_as_text(one)}" for one in page])
+
+
+def _as_text(child: Any) -> str:
+    """Return what :func:`facts_of_child` tells, as ``json.dumps`` writes it."""
+    write, read = child.texts
+    size_and_verify = None if write else _facts_of_file(read)
+    if size_and_verify is None:
+        return _to_json(facts_of(child.cap, child.readonly_cap, child.metadata))
+    size, verify = size_and_verify  # neither has, nor has the capability, what needs a \\
+    return (
+        f'["filenode", {{"mutable": false, "format": "CHK", "size": {size}, '
+        f'"metadata": {_metadata_as_text(child.metadata)}, '
+        f'"ro_uri": "{read}", "verify_uri": "{verify}"}}]'
     )
+
+
+def _metadata_as_text(metadata: Mapping[str, Any]) -> str:
+    """Return it as JSON; most have no more than the two dates."""
+    dates = metadata.get("tahoe")
+    if len(metadata) == 1 and type(dates) is dict and [*dates] == _DATES:
+        created, changed = dates.values()
+        if type(created) is type(changed) is float and isfinite(created + changed):
+            return f'{{"tahoe": {{"linkcrtime": {created!r}, "linkmotime": {changed!r}}}}}'
+    return _to_json(metadata)
+
+
+def _facts_of_file(read: str) -> tuple[str, str] | None:
+    """Return size and verify capability of an immutable file; None for anything else."""
+    found = _CHK.fullmatch(read)
+    if not found:
+        return None
+    key, rest, k, n, size = found.groups()
+    if not int(k) <= int(n) <= 256:
+        return None
+    index = base32.b2a(storage_index_hash(base32.a2b(key)))
+    return size, f"URI:CHK-Verifier:{index}:{rest}"
 
 
 # ---- taken -----------------------------------------------------------------------------

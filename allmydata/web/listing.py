@@ -17,13 +17,13 @@ from attrs import frozen
 from allmydata.util.names import MAX_NAME_SIZE
 from allmydata.web.children import facts_of_child
 from allmydata.web.errors import HTTPError
+from allmydata.web.excerpt import Excerpt
 from allmydata.web.pages import ago, count, date, page, path_of, quoted, shown
 from allmydata.web.paths import PRIVATE, Found, Place
 from allmydata.web.reply import Reply
 from allmydata.web.request import Request
 from allmydata.web.targets import ROOTS, moved_to
 
-PAGE_SIZE = 500
 TRASH = ".Trash"  # in the private root; it holds one folder for each time of deleting
 HIDDEN = (PRIVATE, TRASH)  # there is a link to it
 
@@ -113,23 +113,18 @@ def _title(place: Place) -> str:
 async def folder_page(request: Request, found: Found) -> Reply:
     """Answer ``GET`` of a directory, to a browser."""
     folder = Folder.at(Place.parse(request.segments), found)
-    children = [child async for some in found.node.pages() for child in some]
-    children.sort(key=lambda one: (not is_folder(one), one.name.casefold(), one.name))
-    if folder.is_trash:
-        children.reverse()  # the last first
-    num_found = len(children)
-    if not folder.place.names:
-        children = [one for one in children if (folder.place.root, one.name) != HIDDEN]
-    number, last = _page_number(request), max(1, -(-len(children) // PAGE_SIZE))
-    shown_here = children[(number - 1) * PAGE_SIZE : number * PAGE_SIZE]
+    is_home = folder.place == Place(PRIVATE)
+    excerpt = Excerpt(_page_number(request), folder.is_trash, TRASH if is_home else None)
+    async for children in found.node.pages():
+        excerpt.add(children)
     return page(
         "folder.html",
         folder=folder,
-        entries=[entry_of(folder, child) for child in shown_here],
-        summary=_summary(children),
-        has_trash=len(children) < num_found,
-        number=number,
-        last=last,
+        entries=[entry_of(folder, one) for one in await excerpt.children(found.node)],
+        summary=_summary(excerpt.num_folders, excerpt.num_files),
+        has_trash=excerpt.has_hidden,
+        number=excerpt.number,
+        last=excerpt.last,
         undo=request.argument("undo") if folder.is_kept else None,
         moved=moved_to(request.argument("moved_to"), folder.place),
     )
@@ -172,16 +167,7 @@ def _icon(kind: str, name: str) -> str:
     return preview_of(type_of(name)) or kind if kind == "file" else kind
 
 
-def is_folder(child: Any) -> bool:
-    """Tell whether a child that a directory listed is a directory."""
-    write, read = child.texts
-    kind = (write or read or "")[: len("URI:DIR2-CHK-Verifier:")]
-    return kind.startswith("URI:DIR") and "-Verifier:" not in kind
-
-
-def _summary(children: Sequence[Any]) -> str:
-    num_folders = sum(map(is_folder, children))
-    num_files = len(children) - num_folders
+def _summary(num_folders: int, num_files: int) -> str:
     words = [count(num_folders, "folder")] * bool(num_folders)
     return ", ".join(words + [count(num_files, "file")] * bool(num_files or not words))
 

@@ -18,7 +18,8 @@ from attrs import frozen
 
 from allmydata.errors import ConflictError, NoSuchChildError, UsageError
 from allmydata.util.names import check_name
-from allmydata.web.listing import HIDDEN, Folder, is_folder
+from allmydata.web.excerpt import is_folder
+from allmydata.web.listing import HIDDEN, Folder
 from allmydata.web.pages import count, page, path_of, quoted, shown
 from allmydata.web.paths import Found, Place, Spot, Tree, check_mutable
 from allmydata.web.reply import Reply
@@ -143,8 +144,9 @@ class Moves:
         self, selection: Selection, place: Place, node: Any
     ) -> Sequence[Choice]:
         path = path_of(place)
-        children = [child async for some in node.pages() for child in some]
-        names = [child.name for child in children if is_folder(child)]
+        names = [
+            child.name async for some in node.pages() for child in some if is_folder(child)
+        ]
         moved = set(selection.names if place == selection.place else ())
         return [
             Choice(shown(name), f"{path}/{quoted(name)}", name not in moved)

@@ -552,6 +552,18 @@ async def test_large_directories_are_listed_in_pages(drive):
 
 
 @ensureDeferred
+async def test_some_children_are_found_by_their_names(drive):
+    node = await drive.create_directory()
+    await node.set_children({"é": LIT, "b": CHK, "sub": (await node.make_sibling()).cap})
+    found = await node.get_children(["b", "nope", "é"])
+    assert {name: child.cap.to_string() for name, child in found.items()} == {
+        "é": LIT,
+        "b": CHK,
+    }
+    assert await node.get_children([]) == {}
+
+
+@ensureDeferred
 async def test_writers_at_once_lose_nothing(bench, drive):
     node = await drive.create_directory()
     others = [

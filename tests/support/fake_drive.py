@@ -113,6 +113,11 @@ class FakeDirectory:
             raise NoSuchChildError(f"no child named {name!r}")
         return self._see(self._rows[name])
 
+    @as_deferred
+    async def get_children(self, names: Any) -> dict[str, FakeChild]:
+        await self.drive.ask("get many")
+        return {name: self._see(self._rows[name]) for name in names if name in self._rows}
+
     async def pages(self) -> Any:
         rows = sorted(self._rows.values(), key=lambda one: hash(one.name))
         size = self.drive.page_size
@@ -198,12 +203,14 @@ class FakeDrive:
     """All directories of one client.
 
     :ivar calls: what a server would have been asked, in order
+    :ivar hold: tells of a call what it waits for: a Deferred
     :ivar error: raised by the calls from the *error_after*\\ th on
     """
 
     page_size: int = 1000
     tables: dict[str, dict[str, FakeChild]] = field(factory=dict)
     calls: list[str] = field(factory=list)
+    hold: Any = succeed
     error: Exception | None = None
     error_after: int = 0
     now: float = 1000.0
@@ -212,8 +219,8 @@ class FakeDrive:
 
     @as_deferred
     async def ask(self, what: str) -> None:
-        await succeed(None)
         self.calls.append(what)
+        await self.hold(what)
         if self.error is not None and len(self.calls) > self.error_after:
             raise self.error
 
