@@ -189,22 +189,31 @@ class Spool:
 
     async def _move_to_file(self) -> None:
         batch, self._queue = self._queue, []
-        await self._workers.run(self._append, batch)
-        self._num_queued -= sum(map(len, batch))
+        size = sum(map(len, batch))
+        if self._file is None:
+            await self._workers.run(self._open)
+        keeping = self._workers.run(self._keep, batch, size)
+        try:
+            if self._hasher is not None:
+                await self._workers.run(_hash, self._hasher, batch)
+        finally:
+            await keeping
+        self._num_queued -= size
         if self._num_queued < self._enough() + ROOM // 2:
             self._room.open()
 
-    def _append(self, batch: list[bytes]) -> None:
-        """Hash, encrypt and write; in a thread, one batch after another."""
-        self._check_room(sum(map(len, batch)))
-        if self._file is None:
-            self._hasher = self._make_hasher(self._max_segment_size)
-            self._file = _SealedFile(self._directory, self._random)
-            if self._is_closed:  # while the file was made, so that close() missed it
-                self._file.close()
+    def _open(self) -> None:
+        """Make the file, for what does not stay in memory; in a thread."""
+        self._hasher = self._make_hasher(self._max_segment_size)
+        self._file = _SealedFile(self._directory, self._random)
+        if self._is_closed:  # while the file was made, so that close() missed it
+            self._file.close()
+
+    def _keep(self, batch: list[bytes], size: int) -> None:
+        """Encrypt and write, in a thread, while another hashes the same."""
+        assert self._file is not None
+        self._check_room(size)
         for piece in batch:
-            if self._hasher is not None:
-                self._hasher.update(piece)
             self._file.append(piece)
 
     def _check_room(self, size: int) -> None:
@@ -247,6 +256,11 @@ class Spool:
 
     def _threads(self) -> Workers | None:
         return self._workers if self._num_written > SMALL else None
+
+
+def _hash(hasher: TaggedHasher, batch: list[bytes]) -> None:
+    for piece in batch:
+        hasher.update(piece)
 
 
 def _hash_all(hasher: TaggedHasher, content: Content) -> None:
