@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import signal
 import stat
 import sys
@@ -114,7 +113,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 @contextmanager
 def _renamed_when_whole(path: Path) -> Iterator[BinaryIO]:
     # named before it is made, so that an interrupt finds it wherever it comes
-    name = path.parent / f".{path.name[:100]}.{secrets.token_hex(8)}"
+    name = path.parent / f".{path.name[:100]}.{os.urandom(8).hex()}"
     try:
         with open(name, "xb", opener=_open_private) as target:
             os.fchmod(target.fileno(), _mode(path))

@@ -17,6 +17,13 @@ def main(words: Sequence[str] | None = None) -> int:
     if words == ["--version"]:
         sys.stdout.write(f"allmydata/{__version__}\n")
         return 0
+    if "run" in words[:3]:
+        from allmydata.cli import foreground
+
+        place = foreground.asked(words)
+        if place is not None:
+            stays = words[-1] == foreground.STAYS
+            return foreground.run(place, allow_stdin_close=stays)
     from allmydata.cli.commands import dispatch
 
     return dispatch(words)

@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import shake_128
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
-import zfec
 from attrs import field, frozen
 
 from allmydata.coding import isal
@@ -167,6 +166,7 @@ class _ZfecEngine:
     name = "zfec"
 
     def __init__(self, k: int, n: int) -> None:
+        zfec = _zfec()
         self._encoder = zfec.Encoder(k, n)
         self._decoder = zfec.Decoder(k, n)
 
@@ -221,4 +221,11 @@ def matrix(k: int, n: int) -> list[bytes]:
     Read off by encoding the unit vectors, so it is zfec's own by construction.
     """
     units = [bytes(column == row for column in range(k)) for row in range(k)]
-    return list(zfec.Encoder(k, n).encode(units, list(range(n))))
+    return list(_zfec().Encoder(k, n).encode(units, list(range(n))))
+
+
+def _zfec() -> Any:
+    """Return the library; not before there is a file, for it loads programs of 0.4 MB."""
+    import zfec
+
+    return zfec

@@ -20,7 +20,7 @@ TO_READ_S = 5.0  # and this young for servers to read from
 class StartUp:
     """Waits for servers, as long as the client is young and never had that many.
 
-    :param patience_s: of a client that starts now
+    :param patience_s: of a client that starts now, unless :meth:`begin` says otherwise
     """
 
     _broker: StorageBroker
@@ -31,6 +31,10 @@ class StartUp:
 
     def __attrs_post_init__(self) -> None:
         self.until = self._clock.seconds() + self._patience_s
+
+    def begin(self, since: float) -> None:
+        """Count from *since*, in seconds: the client may be older than this."""
+        self.until = since + self._patience_s
 
     async def wait_for(self, num: int) -> None:
         """Return when *num* servers are connected, or it is not worth to wait for them."""

@@ -16,6 +16,7 @@ class ITransfer(Interface):
     """One upload or download, running or ended."""
 
     number: int = Attribute("Its place in the order in which they began.")
+    size: int = Attribute("Bytes of the file that are to move.")
     ended: float | None = Attribute("When, in seconds since the epoch; None: it runs.")
 
     def as_json() -> dict[str, Any]:

@@ -7,11 +7,11 @@ signatures are not kept.  Protocol: docs/protocols/introducer.md.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from attrs import define, field
 from foolscap.api import Referenceable
 from twisted.logger import Logger
@@ -45,12 +45,12 @@ class Hearsay:
     def load(self) -> None:
         """Tell of what the file holds; a damaged one is as good as none."""
         try:
-            told = yaml.safe_load(self._path.read_bytes())
+            told = _read(self._path.read_bytes())
             kept = [Announcement(one["ann"], one["key_s"], (b"", b"", b"")) for one in told]
             known = {one.index: one for one in kept if one.service == STORAGE}
         except FileNotFoundError:
             return
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
             log.warn("{path} can't be read and is not used", path=self._path)
             return
         self._known = known
@@ -78,9 +78,34 @@ class Hearsay:
     def _save(self) -> None:
         told = [{"ann": dict(one.facts), "key_s": one.key} for one in self._known.values()]
         try:
-            write_atomically(self._path, yaml.safe_dump(told).encode(), private=True)
+            write_atomically(self._path, _written(told), private=True)
         except OSError as e:
             log.warn("{path} can't be written: {why}", path=self._path, why=e.strerror)
+
+
+def _read(data: bytes) -> Any:
+    """Parse the file: YAML, of which JSON is a part that needs no library of 1 MB.
+
+    :raises ValueError: it is neither
+    """
+    try:
+        return json.loads(data)
+    except ValueError:
+        import yaml
+    try:
+        return yaml.safe_load(data)
+    except yaml.YAMLError as e:
+        raise ValueError("neither JSON nor YAML") from e
+
+
+def _written(told: list[dict[str, Any]]) -> bytes:
+    """Return the file: JSON where that is YAML too, letter for letter."""
+    text = json.dumps(told, ensure_ascii=False)
+    if not text.isprintable():
+        import yaml
+
+        text = yaml.safe_dump(told)
+    return text.encode()
 
 
 def _opened(signed: object) -> Announcement | None:

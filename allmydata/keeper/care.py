@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
@@ -13,8 +13,6 @@ from allmydata.coding.durability import ServerOdds, yearly_loss
 from allmydata.errors import CancelledError, GridError, ServerLostError
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.uptime import Uptime
-from allmydata.immutable.check import Checker, CheckReport
-from allmydata.immutable.repair import Repairer
 from allmydata.keeper.schedule import (
     Holdings,
     Judgement,
@@ -28,6 +26,10 @@ from allmydata.keeper.schedule import (
 )
 from allmydata.keeper.store import KeeperStore
 from allmydata.util.workers import Workers
+
+if TYPE_CHECKING:  # they are loaded when the first file is looked at
+    from allmydata.immutable.check import Checker, CheckReport
+    from allmydata.immutable.repair import Repairer
 
 ODDS_S = 60.0  # how long what is thought of servers is used
 

@@ -21,8 +21,8 @@ from allmydata.mutable.edition import (
 )
 from allmydata.mutable.retrieve import Retrieval
 from allmydata.util.deferreds import gather
-from allmydata.util.workers import Workers
 from allmydata.util.mathutil import div_ceil
+from allmydata.util.workers import Workers
 
 
 @define(eq=False)

@@ -18,44 +18,35 @@ from zope.interface import implementer
 
 import allmydata
 from allmydata.crypto.keys import LeaseSecrets
-from allmydata.doors.blobs.service import Blobs
 from allmydata.errors import ConfigError, NotFoundError
 from allmydata.grid.broker import ConnectHttps, StorageBroker
 from allmydata.grid.uptime import Uptime
-from allmydata.grid.vdrive import VdriveServers
-from allmydata.immutable.check import Checker
-from allmydata.immutable.download import Downloader
-from allmydata.immutable.repair import Repairer
 from allmydata.immutable.transfers import PREFIX as INDEX_PREFIX
 from allmydata.immutable.transfers import Transfers
-from allmydata.immutable.upload import Uploader
 from allmydata.interfaces import IClient, RIClient
 from allmydata.interfaces.node import IDemo
 from allmydata.introducer.client import IntroducerClient, PeerCache, ask_for_vdrive
-from allmydata.mutable.check import MutableChecker
-from allmydata.mutable.service import Mutables
 from allmydata.node.announce import Announcer, static_servers
 from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.control import ControlPort
+from allmydata.node.files import NAMES, Files, Means
 from allmydata.node.https import HttpsConnector, offer_storage
 from allmydata.node.keeping import make_keeping
 from allmydata.node.lag import ReactorLag
-from allmydata.node.leases import expiry_policy, quotas
 from allmydata.node.parameters import DEFAULT_PARAMETERS, settle_parameters
 from allmydata.node.schema import is_furl
+from allmydata.node.tidying import Tidying
 from allmydata.node.tub import cannot_listen
-from allmydata.storage.inventory import Holdings
-from allmydata.storage.server import PROTOCOL_V1, StorageServer
-from allmydata.util import base32
+from allmydata.util import base32, malloc
 from allmydata.util.deferreds import as_deferred, log_failure
 from allmydata.util.fileutil import write_atomically
 from allmydata.util.wire import serves
 from allmydata.util.workers import Workers
-from allmydata.vdrive.drive import VirtualDrive
 from allmydata.vdrive.home import HomeServer
 
-if TYPE_CHECKING:  # what serves pages is loaded where there is a gateway
+if TYPE_CHECKING:  # loaded where there is storage, and where there is a gateway
+    from allmydata.storage.server import StorageServer
     from allmydata.web.session import GatewayKeys
 
 log = Logger()
@@ -88,6 +79,7 @@ class Client(Node):
         self.demo: IDemo | None = None
         self._lag = ReactorLag(self.clock)
         self._uptime: Uptime | None = None
+        self._files: Files | None = None
 
     @classmethod
     def from_basedir(cls, basedir: str | Path) -> Client:
@@ -101,6 +93,8 @@ class Client(Node):
 
     def getService(self, name: str) -> Any:  # noqa: N802
         """Return a part of a running node, such as ``uploader`` or ``mutable``."""
+        if self._files is not None and name in NAMES:
+            return self._files.part(name)
         return MultiService.getServiceNamed(self, name)
 
     def introducer_statuses(self) -> list[str]:
@@ -138,6 +132,9 @@ class Client(Node):
         """Return what this node keeps for others; None where it keeps nothing."""
         if self._storage is None:
             return None
+        from allmydata.storage.inventory import Holdings
+        from allmydata.storage.server import PROTOCOL_V1
+
         counting = self._storage.holdings()
         version = await self._storage.remote_get_version()
         told = getattr(counting, "result", None)
@@ -185,7 +182,7 @@ class Client(Node):
         self._disk.start()
         self._has_threads = True
         self.add(self._lag)
-        convergence = self.secret("convergence")
+        self.add(Tidying(self.transfers, self.clock, malloc.give_back))
         secrets = LeaseSecrets(self.secret("secret"))
         broker = StorageBroker(self.tub.connect, secrets, self._connect_https())
         self.add(broker)
@@ -194,43 +191,25 @@ class Client(Node):
             self._start_storage()
         own_furl = self._meet_peers(broker)
         self._start_introducers(broker, own_furl)
-        threads, clock = self._workers, self.clock
-        params = self.encoding_parameters
-        moves = self.transfers
-        mutables = Mutables(broker, threads, params, clock)
-        uploader = Uploader(
-            broker,
-            threads,
-            convergence,
-            params,
-            clock,
-            transfers=moves,
-            replace_ssk=mutables.replace_ssk,
-        )
-        downloader = Downloader(broker, threads, clock, moves)
-        checker = Checker(broker, threads, clock, lambda: params()[1])
-        repairer = Repairer(checker, threads, clock)
-        drive = self._make_drive(uploader, downloader, mutables)
+        self._files = files = self._make_files(broker)
         keeping = make_keeping(
             self.config,
             self.private,
             broker,
-            checker,
-            repairer,
+            files.later("checker"),
+            files.later("repairer"),
             self._disk,
-            clock,
+            self.clock,
             self.readiness,
         )
         self._uptime = keeping.uptime
-        parts = (uploader, downloader, mutables, MutableChecker(mutables), checker)
-        blobs = Blobs(drive, uploader, downloader, threads, self.private, clock)
-        for part in (*parts, repairer, drive, blobs, *keeping.services):
+        for part in (files, *keeping.services):
             self.add(part)
         control = ControlPort(self, self.clock)
         self.add(control)
         await control.open(self.private / "control.furl")
         await self._start_web()
-        await self._start_hive(blobs)
+        await self._start_hive()
 
     async def stop_parts(self) -> None:
         """End the threads."""
@@ -240,6 +219,9 @@ class Client(Node):
             self._disk.stop()
 
     def _start_storage(self) -> None:
+        from allmydata.node.leases import expiry_policy, quotas
+        from allmydata.storage.server import StorageServer
+
         config = self.config
         tubid = base32.a2b(self.nodeid)
         if not (self.basedir / "permutation-seed").exists():
@@ -304,18 +286,26 @@ class Client(Node):
             self._introducers.append(client)
             self.add(client)
 
-    def _make_drive(
-        self, uploader: Uploader, downloader: Downloader, mutables: Mutables
-    ) -> VirtualDrive:
+    def _make_files(self, broker: StorageBroker) -> Files:
         home = HomeServer(
             self.private,
             self.config.vdrive_furl,
             lambda: ask_for_vdrive(self._introducers, self.clock),
         )
-        servers = VdriveServers(self.tub.connect, home.find_again, self.clock)
-        return VirtualDrive(
-            servers, home, uploader, downloader, self.private, mutables=mutables
+        home.known()  # if its file is damaged, that is told at the start
+        means = Means(
+            broker,
+            self._workers,
+            self.clock,
+            self.transfers,
+            self.secret("convergence"),
+            self.encoding_parameters,
+            self.tub.connect,
+            home,
+            self.private,
+            self.clock.seconds(),
         )
+        return Files(means)
 
     async def _start_web(self) -> None:
         token = read_token(self.private / "api_auth_token")
@@ -334,7 +324,7 @@ class Client(Node):
         if port.url:
             self.keep("node.url", port.url)
 
-    async def _start_hive(self, blobs: Blobs) -> None:
+    async def _start_hive(self) -> None:
         if not self.config.hive_enabled:
             (self.basedir / "hive.url").unlink(missing_ok=True)
             return
@@ -342,7 +332,7 @@ class Client(Node):
 
         wants_token = self.config.hive_auth == "token"
         token = read_token(hive_token_file(self.private)) if wants_token else None
-        site = make_hive_site(self.config, blobs, token)
+        site = make_hive_site(self.config, self.getService("blobs"), token)
         port = await open_web(self.config.hive_port, site, self.clock, "the hive's port")
         port.name = HIVE
         self.add(port)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.logger import Logger
 
@@ -11,9 +11,9 @@ from allmydata.formats.nurl import Nurl, nurls_of, swissnum_of
 from allmydata.grid.http.link import Events, HttpsLink, pool_opener
 from allmydata.grid.http.tls import Identity
 from allmydata.node.tub import NodeTub
-from allmydata.storage.http.site import Site
-from allmydata.storage.http.tls import ServerTLS
-from allmydata.storage.server import StorageServer
+
+if TYPE_CHECKING:  # a client keeps nothing, and loads no storage: 2 MB
+    from allmydata.storage.server import StorageServer
 
 log = Logger()
 
@@ -23,6 +23,9 @@ def offer_storage(tub: NodeTub, storage: StorageServer, furl: str, clock: Any) -
 
     :param furl: where it is over foolscap
     """
+    from allmydata.storage.http.site import Site
+    from allmydata.storage.http.tls import ServerTLS
+
     tls = ServerTLS(tub.certificate)
     tub.https = tls.wrap(Site(storage, swissnum_of(furl), clock))
     return [nurl.text for nurl in nurls_of(furl, tls.spki_hash)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 from twisted.application.service import Service
@@ -12,8 +12,6 @@ from twisted.application.service import Service
 from allmydata.grid.broker import StorageBroker
 from allmydata.grid.drains import load_drained, save_drained
 from allmydata.grid.uptime import Uptime
-from allmydata.immutable.check import Checker
-from allmydata.immutable.repair import Repairer
 from allmydata.keeper.care import Care
 from allmydata.keeper.drains import Drains
 from allmydata.keeper.health import Health
@@ -22,6 +20,10 @@ from allmydata.keeper.service import Keeper
 from allmydata.keeper.store import KeeperStore
 from allmydata.node.config import NodeConfig
 from allmydata.util.workers import Workers
+
+if TYPE_CHECKING:  # loaded with what else is done with files
+    from allmydata.immutable.check import Checker
+    from allmydata.immutable.repair import Repairer
 
 
 @frozen

@@ -18,12 +18,14 @@ from allmydata.node.base import Node
 from allmydata.node.config import NodeConfig, read
 from allmydata.node.descriptors import allow_many
 from allmydata.node.logs import begin_logging
+from allmydata.util import malloc
 from allmydata.util.deferreds import log_failure, start, timeout
 
 log = Logger()
 
 READY_FD = "TAHOE_READY_FD"
 STOP_S = 10.0  # a node that has not stopped after this is left as it is
+SETTLED_S = 2.0  # by then a node has met its peers, and has memory to give back
 STDIN_CLOSED = 1  # the exit code when standard input closes
 
 
@@ -45,7 +47,9 @@ def run_node(basedir: Path, *, allow_stdin_close: bool) -> int:
         for warning in config.warnings:
             log.warn("{warning}", warning=warning)
         allow_many()
+        malloc.few_arenas()
         node = make_node(config)
+        malloc.settle()
     except GridError as e:
         report.failed(e)
         raise
@@ -159,6 +163,7 @@ class _NodeProcess:
             return
         _say(f"{self._node.config.kind} running")
         self._report.ready()
+        self._reactor.callLater(SETTLED_S, malloc.give_back)
 
     def _signalled(self, number: int, _frame: Any) -> None:
         self._signal = number

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 
@@ -13,6 +12,8 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     :param private: mode 0600 from the first byte on, else 0644, whatever the umask
     :raises OSError: nothing was replaced
     """
+    import tempfile  # not cheap to load, and few commands write
+
     fd, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(fd, "wb") as f:

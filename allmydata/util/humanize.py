@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 _UNITS = "KMGTPE"
 _SIZE = re.compile(
@@ -35,7 +34,10 @@ def parse_size(text: str) -> int:
         )
     number, unit, binary = found.groups()
     power = _UNITS.index(unit.upper()) + 1 if unit else 0
-    return int(Fraction(number) * (1024 if binary else 1000) ** power)
+    whole, _, part = number.partition(".")
+    scale: int = (1024 if binary else 1000) ** power
+    parts: int = 10 ** len(part)
+    return int(whole + part) * scale // parts
 
 
 def parse_duration(text: str) -> int:

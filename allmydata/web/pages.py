@@ -10,19 +10,22 @@ Format: docs/pages.md.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from attrs import evolve
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from allmydata.errors import GridError
 from allmydata.util.humanize import size as human_size
 from allmydata.web.errors import HTTPError, explain
 from allmydata.web.paths import PRIVATE, PUBLIC, Place
 from allmydata.web.reply import HTML, Reply
+
+if TYPE_CHECKING:  # 1.2 MB: loaded with the first page
+    from jinja2 import Environment
 
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -51,7 +54,7 @@ _AGES = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 def page(template: str, status: int = 200, **facts: Any) -> Reply:
     """Return the page that *template* makes of some facts."""
-    text = _templates.get_template(template).render(facts)
+    text = _templates().get_template(template).render(facts)
     return Reply(status, text.encode("utf-8", "replace"), HTML, HEADERS)
 
 
@@ -135,14 +138,20 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
 
 
-_templates = Environment(
-    loader=PackageLoader("allmydata.web"),
-    autoescape=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    undefined=StrictUndefined,
-)
-_templates.filters |= {
-    "shown": shown, "quoted": quoted, "size": human_size, "date": date, "count": count,
-}  # fmt: skip
-_templates.globals["static"] = static_path
+@cache
+def _templates() -> Environment:
+    """Return what makes pages; no node needs it before somebody browses."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    templates = Environment(
+        loader=PackageLoader("allmydata.web"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    templates.filters |= {
+        "shown": shown, "quoted": quoted, "size": human_size, "date": date, "count": count,
+    }  # fmt: skip
+    templates.globals["static"] = static_path
+    return templates

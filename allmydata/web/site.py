@@ -25,9 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
-from twisted.web import http, resource, server
+from twisted.internet.interfaces import IProtocolNegotiationFactory, IReactorTime
+from twisted.web import http
+from zope.interface import implementer
 
 from allmydata.interfaces import IClient
 from allmydata.util.workers import Workers
@@ -187,17 +189,28 @@ def _reading(answer: Answer) -> Methods:
     return {b"GET": answer, b"HEAD": answer}
 
 
-class GatewaySite(server.Site):
-    """Makes a :class:`Channel` for each connection."""
+@implementer(IProtocolNegotiationFactory)
+class GatewaySite(http.HTTPFactory):
+    """Makes a :class:`Channel` for each connection.
+
+    Not a ``twisted.web.server.Site``: that brings resources and sessions of its own, which
+    nobody uses here, and 3 MB of what they are made with.
+    """
 
     protocol = Channel  # type: ignore[assignment]
+    requestFactory = Request  # noqa: N815
 
     def __init__(self, router: Gateway) -> None:
-        super().__init__(  # type: ignore[no-untyped-call]
-            resource.Resource(), requestFactory=Request, timeout=IDLE_S
-        )
+        super().__init__(timeout=IDLE_S)
         self.crowd = Crowd(places())
         self.router = router
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802
+        """Return what serves a new connection."""
+        channel: Any = super().buildProtocol(addr)
+        channel.requestFactory = self.requestFactory
+        channel.site = self
+        return channel
 
     def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
         """Return what a :class:`Channel` speaks, for ports with TLS."""
@@ -215,7 +228,7 @@ def make_site(
     *,
     keys: GatewayKeys | None = None,
     hosts: Collection[str] = (),
-) -> server.Site:
+) -> GatewaySite:
     """Return the gateway of one node, to be listened with.
 
     :param private_dir: where uploads wait, encrypted, in files without a name

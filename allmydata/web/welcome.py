@@ -9,6 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from allmydata import __version__
+from allmydata.coding.geometry import DEFAULT_MAX_SEGMENT_SIZE
 from allmydata.interfaces import IClient
 from allmydata.web.errors import HTTPError
 from allmydata.web.pages import ago, count, page
@@ -56,7 +57,7 @@ class Welcome:
                 "needed": k,
                 "happy": happy,
                 "total": n,
-                "segment_size": self._client.getService("uploader").max_segment_size,
+                "segment_size": DEFAULT_MAX_SEGMENT_SIZE,
             },
         }
 

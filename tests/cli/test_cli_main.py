@@ -38,6 +38,28 @@ def test_version_loads_nothing():
     assert not loaded_by("--version") & {"click", "attrs", "http.client", "yaml", "twisted"}
 
 
+SLOW = {  # what a command that only reads has no use for
+    "allmydata.uri",
+    "allmydata.interfaces",
+    "allmydata.cli.servers",
+    "zope.interface",
+    "tempfile",
+    "shutil",
+    "hashlib",
+    "secrets",
+    "fractions",
+    "decimal",
+}
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("words", [["get", "URI:LIT:mfra"], ["ls", "URI:DIR2-LIT:"]])
+def test_what_only_reads_loads_no_more_than_it_needs(node, words):
+    loaded = loaded_by("-d", node, *words)
+    assert "http.client" in loaded
+    assert loaded & SLOW == set()
+
+
 @pytest.mark.system
 @pytest.mark.parametrize("words", [["status"], ["get", "URI:LIT:"], ["servers"]])
 def test_what_talks_to_a_node_loads_no_network_library(node, words):

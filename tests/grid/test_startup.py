@@ -53,3 +53,13 @@ def test_servers_that_were_there_and_are_lost_are_not_waited_for():
         server.detach()
     assert start(start_up.wait_for(3)).called
     assert not start(start_up.wait_for(4)).called
+
+
+def test_one_that_is_made_late_is_as_old_as_its_client():
+    _, clock, start_up = make(2)
+    clock.advance(1000)
+    start_up.begin(clock.seconds() - TO_WRITE_S + 1)
+    waiting = start(start_up.wait_for(3))
+    assert not waiting.called
+    clock.advance(1)
+    assert waiting.called

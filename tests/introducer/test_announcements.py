@@ -188,6 +188,25 @@ async def test_a_node_publishes_and_hears_and_remembers(tmp_path):
     assert set(kept) == {"ann", "key_s"}
 
 
+@pytest.mark.parametrize("nickname", ["bob", "böb 🐚", "b\x7fb", "a\u2028b", "#: {[&*"])
+def test_the_file_is_yaml_whatever_is_in_it(tmp_path, nickname):
+    path, again = tmp_path / "x.yaml", []
+    Hearsay(path, lambda _: None).hear([announce(2, nickname=nickname).signed])
+    [kept] = yaml.safe_load(path.read_bytes())
+    assert kept["ann"]["nickname"] == nickname
+    Hearsay(path, again.append).load()
+    assert [one.facts["nickname"] for one in again] == [nickname]
+
+
+def test_the_file_as_tahoe_lafs_writes_it_is_read(tmp_path):
+    path, again = tmp_path / "x.yaml", []
+    Hearsay(path, lambda _: None).hear([announce(2).signed])
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_bytes())))
+    assert path.read_text().startswith("- ann:")
+    Hearsay(path, again.append).load()
+    assert [one.facts["nickname"] for one in again] == ["bob"]
+
+
 @ensureDeferred
 async def test_a_node_drops_what_is_forged_or_old(tmp_path):
     heard = []

@@ -1,0 +1,56 @@
+"""After a large file has moved, the memory it took goes back to the system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+
+from allmydata.immutable.transfers import Transfers
+from allmydata.interfaces.node import ITransfer
+
+LARGE = 4 * 2**20  # bytes of a file; below, little is left behind
+SOON_S = 0.01  # by then whoever moved it has let go of its last pieces
+
+
+class Tidying(Service):
+    """Watches transfers.
+
+    :param clock: the reactor
+    :param give_back: what returns memory; :func:`allmydata.util.malloc.give_back`
+    """
+
+    name = "tidying"
+
+    def __init__(
+        self, transfers: Transfers, clock: Any, give_back: Callable[[], object]
+    ) -> None:
+        self._transfers = transfers
+        self._clock = clock
+        self._give_back = give_back
+        self._end_watch: Callable[[], None] | None = None
+        self._due: Any = None  # a delayed call
+
+    def startService(self) -> None:  # noqa: N802
+        """Begin to watch."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._end_watch = self._transfers.observe(self._changed)
+
+    def stopService(self) -> None:  # noqa: N802
+        """Watch no more."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        if self._end_watch:
+            self._end_watch()
+            self._end_watch = None
+        if self._due:
+            self._due.cancel()
+            self._due = None
+
+    def _changed(self, transfer: ITransfer) -> None:
+        if transfer.ended is not None and transfer.size >= LARGE and not self._due:
+            self._due = self._clock.callLater(SOON_S, self._tidy)
+
+    def _tidy(self) -> None:
+        self._due = None
+        self._give_back()

@@ -1,0 +1,54 @@
+"""Memory that goes back to the system, and where there is no glibc to ask for that."""
+
+import gc
+import linecache
+
+import pytest
+
+from allmydata.util import malloc
+
+
+class Other:
+    """A C library that is not glibc."""
+
+
+def test_glibc_is_found_where_it_is():
+    libc = malloc._glibc()
+    assert libc is not None
+    assert libc.gnu_get_libc_version
+
+
+def test_threads_are_let_share_arenas():
+    assert malloc.few_arenas()
+
+
+def test_what_is_free_in_the_middle_of_the_heap_goes_back():
+    pieces = [bytes(100_000) for _ in range(400)]
+    del pieces[:-1]  # the last is at the end: glibc by itself gives nothing back below it
+    assert malloc.give_back()
+
+
+def test_the_text_of_what_attrs_wrote_is_forgotten():
+    linecache.cache["<attrs generated init x>"] = (1, None, ["pass"], "x")
+    malloc.give_back()
+    assert not linecache.cache
+
+
+def test_what_is_loaded_is_passed_over_by_the_collector():
+    gc.unfreeze()
+    malloc.settle()
+    assert gc.get_freeze_count() > 10_000
+
+
+@pytest.mark.parametrize("missing", [lambda _: Other(), None])
+def test_without_glibc_nothing_is_done(monkeypatch, missing):
+    def fails(_name):
+        raise OSError("there is no such library")
+
+    monkeypatch.setattr(malloc.ctypes, "CDLL", missing or fails)
+    malloc._glibc.cache_clear()
+    try:
+        assert not malloc.few_arenas()
+        assert not malloc.give_back()
+    finally:
+        malloc._glibc.cache_clear()
