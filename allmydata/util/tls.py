@@ -15,8 +15,9 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
+CHUNK = 2**16  # bytes that OpenSSL is given at a time: it keeps room for the most there was
 STEP = 2**18  # bytes that are encrypted before they are handed on
-TAKE = STEP + 2**15  # that many, encrypted, and a little more
+TAKE = STEP + 2 * CHUNK  # that many, encrypted, and a little more
 RECEIVE = 2**18  # bytes read from a socket at a time
 SEND = 2**20
 JOINED = 2**14  # bytes: what is no more together goes out together
@@ -36,34 +37,39 @@ def take_all(context: Context) -> None:
         _lib.SSL_CTX_clear_mode(inner, _lib.SSL_MODE_ENABLE_PARTIAL_WRITE)
 
 
-def receive(connection: Connection) -> tuple[bytes, bool]:
-    """Return what was decrypted so far, up to 256 KiB, and whether there is no more yet.
+def decrypt(connection: Connection, size: int = 0) -> tuple[int, bool]:
+    """Decrypt what there is, behind *size* bytes that were decrypted before.
 
     Many records in one piece: each handed on by itself costs more than its decryption.
     Where nothing comes though there should, OpenSSL's own read tells why.
+
+    :return: the bytes in :data:`_received` now, 256 KiB at the most, and whether there is
+        no more yet
     """
-    inner, size, got = getattr(connection, "_ssl", None), 0, 0
+    inner, got = getattr(connection, "_ssl", None), 0
     while inner is not None and size < RECEIVE:
         got = _lib.SSL_read(inner, _received + size, RECEIVE - size)
         if got <= 0:
             break
         size += got
     is_all = got < 0 and _lib.SSL_get_error(inner, got) == _lib.SSL_ERROR_WANT_READ
-    return bytes(_ffi.buffer(_received, size)), is_all
+    return size, is_all
 
 
-def take_sealed(connection: Connection) -> Any:
-    """Return what was encrypted and is to be sent, up to :data:`TAKE` bytes.
+def take_sealed(connection: Connection, size: int = 0) -> int:
+    """Take what was encrypted, behind *size* bytes that were taken before.
 
-    :return: a buffer, which the next call overwrites
+    :return: the bytes in :data:`_sealed` now, :data:`TAKE` at the most
     """
     inner = getattr(connection, "_from_ssl", None)
-    if inner is None:
-        try:
-            return connection.bio_read(TAKE)
-        except WantReadError:
-            return b""
-    return _ffi.buffer(_sealed, max(0, _lib.BIO_read(inner, _sealed, TAKE)))
+    if inner is not None:
+        return size + max(0, int(_lib.BIO_read(inner, _sealed + size, TAKE - size)))
+    try:
+        data = connection.bio_read(TAKE - size)
+    except WantReadError:
+        return size
+    _ffi.memmove(_sealed + size, data, len(data))
+    return size + len(data)
 
 
 def send_now(tcp: Any, data: Any) -> int:
@@ -90,6 +96,7 @@ class BulkTLS(TLSMemoryBIOProtocol):
     """The transport of a protocol that speaks TLS."""
 
     transport: Any
+    _num_decrypted = 0  # bytes that wait to be handed on, while they come
 
     def writeSequence(self, iovec: Any) -> None:  # noqa: N802
         """Send each part; large ones are not joined, which would copy them."""
@@ -103,18 +110,21 @@ class BulkTLS(TLSMemoryBIOProtocol):
         self._write_parts([data])
 
     def _write_parts(self, parts: list[Any]) -> None:
-        """Encrypt *parts* as one, and hand it on in steps."""
-        room = STEP
+        """Encrypt *parts* as one, in chunks, and hand it on in larger steps."""
+        size = 0
         for part in parts:
             left = memoryview(part)
             while left and not self._lostTLSConnection:
-                if not self._encrypt(left[:room]):
+                if not self._encrypt(left[:CHUNK]):
                     self._bufferedWrite(bytes(left))  # type: ignore[no-untyped-call]
                     break
-                left, room = left[room:], room - len(left[:room])
-                if not room:
-                    self._hand_on()
-                    room = STEP
+                left = left[CHUNK:]
+                size = take_sealed(self._tlsConnection, size)
+                if size >= STEP:
+                    self._send(size)
+                    size = 0
+        if size:
+            self._send(size)
         self._hand_on()
 
     def _encrypt(self, view: memoryview) -> bool:
@@ -130,13 +140,24 @@ class BulkTLS(TLSMemoryBIOProtocol):
                 return True
         return True
 
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Decrypt what came, in chunks; all of it is handed on with the last."""
+        left, size = memoryview(data), 0
+        while len(left) > CHUNK and self._handshakeDone and not self._appSendBuffer:
+            self._tlsConnection.bio_write(left[:CHUNK])
+            left = left[CHUNK:]
+            size, _ = decrypt(self._tlsConnection, size)
+        self._num_decrypted = size
+        super().dataReceived(left)  # type: ignore[no-untyped-call]
+
     def _flushReceiveBIO(self) -> None:  # noqa: N802
         """Hand on what was decrypted, in large pieces; Twisted does the rest."""
-        data, is_all = b"-", False
-        while data and not (is_all or self._lostTLSConnection or self._aborted):
-            data, is_all = receive(self._tlsConnection)
-            if data:
-                ProtocolWrapper.dataReceived(self, data)
+        size, is_all = 1, False
+        while size and not (is_all or self._lostTLSConnection or self._aborted):
+            size, is_all = decrypt(self._tlsConnection, self._num_decrypted)
+            self._num_decrypted = 0
+            if size:
+                ProtocolWrapper.dataReceived(self, bytes(_ffi.buffer(_received, size)))
         if is_all:
             self._flushSendBIO()
         else:
@@ -147,12 +168,16 @@ class BulkTLS(TLSMemoryBIOProtocol):
 
     def _hand_on(self) -> None:
         while not self._lostTLSConnection:
-            sealed = take_sealed(self._tlsConnection)
-            if not len(sealed):
+            size = take_sealed(self._tlsConnection)
+            if not size:
                 return
-            sent = send_now(self.transport, sealed)
-            if sent < len(sealed):
-                self.transport.write(bytes(sealed[sent:]))
+            self._send(size)
+
+    def _send(self, size: int) -> None:
+        sealed = _ffi.buffer(_sealed, size)
+        sent = send_now(self.transport, sealed)
+        if sent < size:
+            self.transport.write(bytes(sealed[sent:]))
 
 
 class BulkTLSFactory(TLSMemoryBIOFactory):

@@ -16,7 +16,7 @@ from allmydata.formats.gbs import CBOR, HttpError, parse_content_range
 from allmydata.storage.buckets import BucketWriter
 from allmydata.storage.http.connection import Answer, Request
 
-PIECE = 2**20  # bytes of a body that go to the disk at a time
+PIECE = 2**21  # bytes of a body that go to the disk at a time
 
 Key = tuple[bytes, int]  # storage index, share number
 
