@@ -165,7 +165,7 @@ async def test_version_is_read_from_both_dictionaries(server):
     }
     version = await ask_version(LocalReference(server))
     assert version == ServerVersion(
-        5000, 6000, "allmydata/0.1.0", "Zo\xeb", "attic", True, 1_000_000
+        5000, 6000, "allmydata/0.1.0", "Zo\xeb", "attic", True, 1_100_000
     )
 
 
