@@ -26,6 +26,7 @@ log = Logger()
 READY_FD = "TAHOE_READY_FD"
 STOP_S = 10.0  # a node that has not stopped after this is left as it is
 SETTLED_S = 2.0  # by then a node has met its peers, and has memory to give back
+UNUSED, UNUSED_STORING = 8 * 2**20, 16 * 2**20  # bytes of memory, kept for use again
 STDIN_CLOSED = 1  # the exit code when standard input closes
 
 
@@ -48,6 +49,7 @@ def run_node(basedir: Path, *, allow_stdin_close: bool) -> int:
             log.warn("{warning}", warning=warning)
         allow_many()
         malloc.few_arenas()
+        malloc.reuse(UNUSED_STORING if config.storage_enabled else UNUSED)
         node = make_node(config)
         malloc.settle()
     except GridError as e:

@@ -105,15 +105,22 @@ class Processes(workload.Grid):
 
     def get(self, path: str, data: bytes, line=None) -> None:
         """Fetch what must be *data*."""
+        room = bytearray(len(data) + 1)
+        del room[self.fetch(path, room, line) :]
+        same(room, data)
+
+    def fetch(self, path: str, room: bytearray, line=None) -> int:
+        """Fetch a file into *room*; return its bytes, as far as there is room."""
         used = line or self.line()
         used.request("GET", path)
         answer = used.getresponse()
-        back, at = memoryview(bytearray(len(data) + 1)), 0
-        while num := answer.readinto(back[at:]):
-            at += num
+        with memoryview(room) as back:
+            at = 0
+            while num := answer.readinto(back[at:]):
+                at += num
         if line is None:
             used.close()
-        same(back[:at], data)
+        return at
 
     def directory(self, num_children: int, cap: str, batch: int = 1000) -> str:
         """Return the path of a new directory with as many children, all the file *cap*."""

@@ -2,6 +2,8 @@
 
 import gc
 import linecache
+import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +22,24 @@ def test_glibc_is_found_where_it_is():
 
 def test_threads_are_let_share_arenas():
     assert malloc.few_arenas()
+
+
+def resident():
+    with open("/proc/self/statm") as told:
+        return int(told.read().split()[1]) * 4096
+
+
+@pytest.mark.parametrize(("most", "kept"), [(64 * 2**20, True), (2**16, False)])
+def test_a_large_buffer_stays_to_be_used_again(most, kept):
+    """In a process of its own: it can't be undone."""
+    code = (
+        "from allmydata.util import malloc; from tests.util.test_malloc import resident\n"
+        f"assert malloc.reuse({most})\n"
+        "piece = b'x' * (3 * 2**20); before = resident(); del piece\n"
+        "print(before - resident())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (int(done.stdout) < 2**20) == kept
 
 
 def test_what_is_free_in_the_middle_of_the_heap_goes_back():
@@ -49,6 +69,7 @@ def test_without_glibc_nothing_is_done(monkeypatch, missing):
     malloc._glibc.cache_clear()
     try:
         assert not malloc.few_arenas()
+        assert not malloc.reuse(2**20)
         assert not malloc.give_back()
     finally:
         malloc._glibc.cache_clear()
