@@ -173,6 +173,7 @@ def _seal(key: bytes, position: int, plain: list[bytes]) -> memoryview:
     cipher = AES_CTR(key, position)
     for piece in plain:
         at += cipher.process_into(piece, sealed[at:])
+    plain.clear()  # whoever waits for the rest of the work need not keep it
     return sealed[:size]
 
 

@@ -14,6 +14,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -139,7 +140,7 @@ class ShareTree:
 
     def incoming(self, storage_index: bytes, shnum: int) -> Path:
         """Return where a share is written; no directories to make and remove for each."""
-        return self._incoming / f"{b2a(storage_index)}.{shnum}"
+        return self._incoming / f"{_name(storage_index)}.{shnum}"
 
     def place(self, incoming: Path, key: Key, held: Held) -> None:
         """Move a written and synced share to where it is served from, durably.
@@ -200,5 +201,10 @@ class ShareTree:
 
 
 def _under(top: Path, storage_index: bytes) -> Path:
-    name = b2a(storage_index)
+    name = _name(storage_index)
     return top / name[:2] / name
+
+
+@lru_cache(maxsize=64)  # a call asks several times
+def _name(storage_index: bytes) -> str:
+    return b2a(storage_index)
