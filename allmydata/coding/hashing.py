@@ -10,6 +10,7 @@ Format: docs/formats/share.md.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import define, field, frozen
@@ -18,6 +19,7 @@ from allmydata.coding.erasure import Coder
 from allmydata.coding.geometry import Geometry
 from allmydata.crypto.hashtree import HashTree, first_leaf, path_siblings
 from allmydata.crypto.hashutil import (
+    HASH_SIZE,
     TaggedHasher,
     block_hash,
     crypttext_hasher,
@@ -65,8 +67,8 @@ class FileHashes:
 
     geometry: Geometry
     _crypttext: TaggedHasher = field(factory=crypttext_hasher)
-    _segment_leaves: list[bytes] = field(factory=list)
-    _block_leaves: list[list[bytes]] = field(factory=list)
+    _segment_leaves: bytearray = field(factory=bytearray)
+    _block_leaves: list[bytearray] = field(factory=list)  # by share number
 
     def update_crypttext(self, crypttext: Any) -> None:
         """Take the next segment's ciphertext into the hash of all; safe in a thread."""
@@ -74,18 +76,26 @@ class FileHashes:
 
     def add_segment(self, segment: EncodedSegment) -> None:
         """Take the leaves of the next segment."""
-        self._segment_leaves.append(segment.crypttext_hash)
-        self._block_leaves.append(segment.block_hashes)
+        self._segment_leaves += segment.crypttext_hash
+        if not self._block_leaves:
+            self._block_leaves = [bytearray() for _ in segment.block_hashes]
+        for leaves, leaf in zip(self._block_leaves, segment.block_hashes, strict=True):
+            leaves += leaf
 
     def finish(self) -> FileSeals:
         """Build all trees; every segment must have been taken."""
-        if len(self._segment_leaves) != self.geometry.num_segments:
-            raise AssertionError(f"{len(self._segment_leaves)} segments were hashed")
-        by_share = zip(*self._block_leaves, strict=True)
-        block_trees = [HashTree(leaves) for leaves in by_share]
-        crypttext_tree = HashTree(self._segment_leaves)
+        num_hashed = len(self._segment_leaves) // HASH_SIZE
+        if num_hashed != self.geometry.num_segments:
+            raise AssertionError(f"{num_hashed} segments were hashed")
+        block_trees = [HashTree(_hashes_in(leaves)) for leaves in self._block_leaves]
+        crypttext_tree = HashTree(_hashes_in(self._segment_leaves))
         share_tree = HashTree([tree.root for tree in block_trees])
         return FileSeals(self._crypttext.digest(), crypttext_tree, block_trees, share_tree)
+
+
+def _hashes_in(packed: bytearray) -> Iterator[bytes]:
+    for at in range(0, len(packed), HASH_SIZE):
+        yield bytes(packed[at : at + HASH_SIZE])
 
 
 @frozen

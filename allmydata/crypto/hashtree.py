@@ -57,22 +57,30 @@ class HashTree(Sequence[bytes]):
         while len(rows[-1]) > 1:
             below = iter(rows[-1])
             rows.append([pair_hash(a, b) for a, b in zip(below, below, strict=True)])
-        self._nodes = [node for row in reversed(rows) for node in row]
+        # in one piece: as objects of their own they take more than twice the memory
+        self._nodes = b"".join(node for row in reversed(rows) for node in row)
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return len(self._nodes) // HASH_SIZE
 
     def __getitem__(self, node):  # type: ignore[no-untyped-def]  # int or slice
-        return self._nodes[node]
+        if isinstance(node, slice):
+            return [self[i] for i in range(len(self))[node]]
+        at = range(len(self))[node] * HASH_SIZE
+        return self._nodes[at : at + HASH_SIZE]
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in range(0, len(self._nodes), HASH_SIZE):
+            yield self._nodes[at : at + HASH_SIZE]
 
     @property
     def root(self) -> bytes:
         """The hash that seals all leaves."""
-        return self._nodes[0]
+        return self._nodes[:HASH_SIZE]
 
     def pack(self) -> bytes:
         """Return all nodes, root first, as they lie in a share."""
-        return b"".join(self._nodes)
+        return self._nodes
 
     def needed_hashes(self, leaf: int, include_leaf: bool = False) -> set[int]:
         """Return the node numbers that tie *leaf* to the root.

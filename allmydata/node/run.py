@@ -26,7 +26,7 @@ log = Logger()
 READY_FD = "TAHOE_READY_FD"
 STOP_S = 10.0  # a node that has not stopped after this is left as it is
 SETTLED_S = 2.0  # by then a node has met its peers, and has memory to give back
-UNUSED, UNUSED_STORING = 8 * 2**20, 16 * 2**20  # bytes of memory, kept for use again
+UNUSED, UNUSED_STORING = 4 * 2**20, 16 * 2**20  # bytes of memory, kept for use again
 STDIN_CLOSED = 1  # the exit code when standard input closes
 
 

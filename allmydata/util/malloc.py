@@ -10,7 +10,7 @@ Where there is no glibc, that is its own affair, and nothing is done.
 Measured, 100 MB put and got again and again: with two arenas a client's peak is 112 MB
 instead of 119, at the same processor time; one arena is worse than two.  With buffers
 used again servers take 8 % less of the processor for a put where 8 MiB may lie unused, and
-13 % where 16 MiB may; a client 4 %, at the same peak and at one 6 MB higher.  An mmap
+13 % where 16 MiB may; a client 4 %, and has its peak 5 MB lower where it is 4 MiB.  An mmap
 threshold of 256 KiB does the opposite: 8 MB less, and a third more of a client's processor
 time for a get.  Giving back after a transfer takes 0.3 ms, and leaves 83 MB, not 102.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -29,7 +30,8 @@ def end_of_input() -> Deferred[None]:
     ended: Deferred[None] = Deferred()
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 2**16):  # not of sys.stdin: Python would wait for it at its end
+            pass
         reactor.callFromThread(ended.callback, None)
 
     threading.Thread(target=wait, daemon=True).start()
