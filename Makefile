@@ -12,7 +12,8 @@ demo: .venv/installed
 test: .venv/installed .venv/system .venv-peer/installed
 	$(BIN)/pytest -n auto --dist loadgroup -m 'not alone' || \
 	$(BIN)/pytest --last-failed --last-failed-no-failures none -m 'not alone'
-	$(BIN)/pytest -m alone
+	$(BIN)/pytest -m alone || \
+	$(BIN)/pytest --last-failed --last-failed-no-failures none -m alone
 
 check: .venv/installed
 	$(BIN)/ruff format --check .

