@@ -186,7 +186,7 @@ def get(session: Session, place: str, file: Path | None, as_json: bool) -> None:
         check_target(to_file)
     cap = _readable(cap_at(session.node, find(session, place)))
     since = time.monotonic()
-    with closing(session.node().get(cap)) as download:
+    with closing(_begun(session, cap)) as download:
         if to_file:
             with whole_file(to_file) as target:
                 size = _copy(download, target, to_file.name, session)
@@ -196,6 +196,14 @@ def get(session: Session, place: str, file: Path | None, as_json: bool) -> None:
     if as_json:
         elapsed = round(time.monotonic() - since, 3)
         show({"file": str(to_file), "size": size, "elapsed_s": elapsed})
+
+
+def _begun(session: Session, cap: str) -> Download:
+    try:
+        return session.node().get(cap)
+    except RemoteNodeError:
+        _judged(cap)  # where it is mistyped, we tell it better
+        raise
 
 
 def _copy(download: Download, target: BinaryIO, name: str, session: Session) -> int:
@@ -211,14 +219,16 @@ def _copy(download: Download, target: BinaryIO, name: str, session: Session) -> 
 def _readable(cap: str) -> str:
     """Return *cap* without white space around, if it can be the name of a file.
 
-    One that looks right is left to the node to judge: the parser takes a fifth of what
-    the whole command does, and is for telling what is wrong.
+    One that looks right is left to the node: the parser takes a fifth of what the whole
+    command does, and is for telling what is wrong, if the node finds that it is.
 
     :raises BadCapError: mistyped, or the capability of something else
     :raises NotCapableError: it does not hold the right to read
     """
-    if _OF_FILE.fullmatch(cap.strip()):
-        return cap.strip()
+    return cap.strip() if _OF_FILE.fullmatch(cap.strip()) else _judged(cap)
+
+
+def _judged(cap: str) -> str:
     from allmydata import uri
 
     match uri.from_string(cap):

@@ -33,7 +33,7 @@ from allmydata.util.deferreds import as_deferred, drop, gather, start
 WINDOW = 2  # writes under way for one share
 IN_FLIGHT = 21_000_000  # bytes under way for all shares of one upload
 SMALLEST_WRITE = 65_536
-LARGEST_WRITE = 1_040_000  # a little less than a segment of blocks of one share: 1 MiB
+LARGEST_WRITE = 1_040_000  # a little less than k blocks, which are 1 MiB
 MAX_READ = 1_000_000  # bytes asked for in one call
 WHOLE_SHARE = 65_536  # a share expected to be no larger is read in one call
 WHOLE_TREES = 262_144  # trees expected to be larger are not read along with the tail

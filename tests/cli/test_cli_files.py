@@ -313,6 +313,18 @@ def test_get_refuses_before_it_asks_the_node(tahoe, node, gateway, target, cap, 
     assert nothing_left(target)
 
 
+def test_get_of_what_looks_right_and_is_not_says_what_is_wrong(
+    tahoe, node, gateway, target
+):
+    gateway.refuse("GET", 400, "bad-cap", "GET unknown URI type")  # as 1.20 words it
+    cap = f"URI:CHK:{'a' * 26}:{'a' * 52}:0:10:99"
+    done = tahoe("-d", node, "get", cap, target)
+    assert done.code == 3
+    assert "mistyped capability: after URI:CHK:… it says 0 of 10 shares" in done.err
+    assert "fix: copy the whole capability" in done.err
+    assert nothing_left(target)
+
+
 def test_get_into_standard_output_and_json_can_not_both_be(tahoe, node, gateway):
     assert tahoe("-d", node, "get", "--json", gateway.hold(b"x")).code == 3
 
