@@ -19,6 +19,7 @@ from allmydata.util.workers import Workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
+PathOrText = Path | str
 
 log = Logger()
 
@@ -57,7 +58,7 @@ class Calls:
     pwrite: Callable[[int, bytes | memoryview, int], int] = os.pwrite
     begin_sync: Callable[[int], None] = begin_sync
     fsync: Callable[[int], None] = os.fsync
-    rename: Callable[[Path, Path], None] = os.rename
+    rename: Callable[[PathOrText, PathOrText], None] = os.rename
 
     def write_all(self, fd: int, data: bytes, offset: int) -> None:
         """Write *data* whole: a kernel may take less than it is given."""
@@ -65,7 +66,7 @@ class Calls:
         while done < len(data):
             done += self.pwrite(fd, memoryview(data)[done:], offset + done)
 
-    def sync_directory(self, path: Path) -> None:
+    def sync_directory(self, path: PathOrText) -> None:
         """Make the names in directory *path* durable."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from attrs import define, field
 
@@ -13,10 +12,34 @@ from allmydata.errors import ConflictError, UsageError
 from allmydata.formats.container import HEADER, Container, Lease
 from allmydata.storage.extents import Extents
 from allmydata.storage.inventory import Held
-from allmydata.storage.tree import ShareTree
+from allmydata.storage.tree import ShareTree, delete
 
 MOST_SPANS = 16_384  # bounds the memory that scattered writes can take
 BEGIN_SYNC = 4_000_000  # bytes written after which the disk may begin with them
+
+
+def store(
+    tree: ShareTree, storage_index: bytes, shnum: int, data: bytes, lease: Lease
+) -> None:
+    """Write a share that is whole already, in one go, and serve it; durable on return.
+
+    :raises ConflictError: something lies where it belongs
+    :raises OSError: nothing is left behind
+    """
+    container = Container.plan(len(data))
+    path = tree.incoming(storage_index, shnum)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            file = b"".join([container.pack(), data, lease.pack()])
+            tree.calls.write_all(fd, file, 0)
+            tree.calls.fsync(fd)
+        finally:
+            os.close(fd)
+        tree.place(path, (storage_index, shnum), Held.of(container, [lease]))
+    except Exception:
+        delete(path)
+        raise
 
 
 @define(eq=False)
@@ -30,7 +53,7 @@ class IncomingShare:
     shnum: int
     container: Container
     held: Held  # what it will be, whole
-    path: Path
+    path: str
     _tree: ShareTree
     _fd: int
     _written: Extents = field(factory=Extents, init=False)
@@ -54,7 +77,7 @@ class IncomingShare:
             share = cls(storage_index, shnum, container, held, path, tree, fd)
             share._frame(lease)
         except OSError:
-            path.unlink(missing_ok=True)
+            delete(path)
             raise
         return share
 
@@ -151,7 +174,7 @@ class IncomingShare:
 
     def _throw_away(self) -> None:
         self._close()
-        self.path.unlink(missing_ok=True)
+        delete(self.path)
 
     def _close(self) -> None:
         if not self.is_over:

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from allmydata.errors import BadShareError, NotFoundError
 from allmydata.formats.container import Container, Lease
 from allmydata.formats.renewals import Renewal
-from allmydata.storage.incoming import IncomingShare
+from allmydata.storage.incoming import IncomingShare, store
 from allmydata.storage.inventory import NOBODY, Held
 from allmydata.storage.shares import ShareFile
 from allmydata.storage.slotfile import SlotClaim
@@ -74,10 +74,8 @@ def allocate(
     :param room: tells how many bytes may be promised, header and lease included
     """
     with tree.lock(claim.storage_index):
-        here = tree.numbers(claim.storage_index)
-        held = _lease_all(tree, claim, here)
-        new = sorted(wanted - here.keys())
-        begun = _begin(tree, claim, new, size, room() if new else 0)
+        held, new = _lease_or_choose(tree, claim, wanted, size, room)
+        begun = _begin(tree, claim, new, size)
     return Allocation(held, begun)
 
 
@@ -95,25 +93,29 @@ def put_whole(
     :return: the numbers that were here, and those written
     :raises OSError: the disk failed; shares written before that are kept
     """
-    allocation = allocate(tree, claim, set(shares), size, room)
-    kept: set[int] = set()
-    try:
-        for shnum, share in allocation.begun.items():
-            share.write(0, shares[shnum])
-            share.finish()
-            kept.add(shnum)
-    finally:
-        for share in allocation.begun.values():
-            share.discard()
-    return allocation.held, kept
+    with tree.lock(claim.storage_index):
+        held, new = _lease_or_choose(tree, claim, set(shares), size, room)
+    for shnum in new:
+        store(tree, claim.storage_index, shnum, shares[shnum], claim.first_lease())
+    return held, set(new)
+
+
+def _lease_or_choose(
+    tree: ShareTree, claim: Claim, wanted: set[int], size: int, room: Callable[[], int]
+) -> tuple[set[int], list[int]]:
+    """Lease the shares that are here; return them, and for which others there is room."""
+    here = tree.numbers(claim.storage_index)
+    held = _lease_all(tree, claim, here)
+    new = sorted(wanted - here.keys())
+    most = max(0, room()) // Container.plan(size).file_size if new else 0
+    return held, new[:most]
 
 
 def _begin(
-    tree: ShareTree, claim: Claim, new: list[int], size: int, room: int
+    tree: ShareTree, claim: Claim, new: list[int], size: int
 ) -> dict[int, IncomingShare]:
     begun: dict[int, IncomingShare] = {}
-    need = Container.plan(size).file_size
-    for shnum in new[: max(0, room) // need]:
+    for shnum in new:
         try:
             begun[shnum] = IncomingShare.begin(
                 tree, claim.storage_index, shnum, size, claim.first_lease()

@@ -168,7 +168,7 @@ def _write(
     tree: ShareTree, claim: SlotClaim, shnum: int, parts: WriteVector, cut: int | None
 ) -> None:
     home = tree.bucket(claim.storage_index) / str(shnum)
-    incoming = tree.incoming(claim.storage_index, shnum)
+    incoming = Path(tree.incoming(claim.storage_index, shnum))
     in_place = home.exists() and home.stat().st_size > COPIED
     target = home if in_place else incoming
     try:

@@ -4,7 +4,8 @@
     <storedir>/shares/incoming/<si>.<shnum>       shares being written
 
 si is the storage index in base 32, p its first two characters.  Everything here waits
-for the disk: it runs in threads.  Format: docs/formats/container.md.
+for the disk: it runs in threads.  What every write needs is in strings: making paths took a
+third of the processor time of a small share.  Format: docs/formats/container.md.
 """
 
 from __future__ import annotations
@@ -60,11 +61,12 @@ class ShareTree:
 
     def __init__(self, storedir: Path, calls: Calls, note: Note = _no_note) -> None:
         self.shares = storedir / "shares"
-        self._incoming = self.shares / "incoming"
+        self._top = str(self.shares)
+        self._incoming = f"{self._top}/incoming"
         self.calls = calls
         self.note = note
         self._locks = [Lock() for _ in range(NUM_LOCKS)]
-        self._durable: set[Path] = set()  # directories whose names are known to be on disk
+        self._durable: set[str] = set()  # directories whose names are known to be on disk
         self._named: set[Path] = set()  # unusable files the log knows already
 
     def prepare(self) -> None:
@@ -73,13 +75,17 @@ class ShareTree:
         self.shares.mkdir(parents=True, exist_ok=True)
         for path in missing:
             self.calls.sync_directory(path.parent)
-        if self._incoming.exists():
+        if os.path.exists(self._incoming):
             shutil.rmtree(self._incoming)
-        self._incoming.mkdir()
+        os.mkdir(self._incoming)
 
     def bucket(self, storage_index: bytes) -> Path:
         """Return the directory of the finished shares of one file."""
-        return _under(self.shares, storage_index)
+        return Path(self._bucket(storage_index))
+
+    def _bucket(self, storage_index: bytes) -> str:
+        name = _name(storage_index)
+        return f"{self._top}/{name[:2]}/{name}"
 
     def lock(self, storage_index: bytes) -> Lock:
         """Return what to hold while leases, names or directories of a file change."""
@@ -89,13 +95,13 @@ class ShareTree:
 
     def numbers(self, storage_index: bytes) -> dict[int, Path]:
         """Return every share number that has a file, good or not, in order."""
-        bucket = self.bucket(storage_index)
+        bucket = self._bucket(storage_index)
         try:
             names = os.listdir(bucket)
         except (FileNotFoundError, NotADirectoryError):
             return {}
         numbers = sorted(int(name) for name in names if _SHARE_NAME.fullmatch(name))
-        return {n: bucket / str(n) for n in numbers if n <= LARGEST_SHNUM}
+        return {n: Path(f"{bucket}/{n}") for n in numbers if n <= LARGEST_SHNUM}
 
     def open_all(
         self, storage_index: bytes, *, writable: bool = False
@@ -138,23 +144,22 @@ class ShareTree:
 
     # ---- changing ------------------------------------------------------------------------
 
-    def incoming(self, storage_index: bytes, shnum: int) -> Path:
+    def incoming(self, storage_index: bytes, shnum: int) -> str:
         """Return where a share is written; no directories to make and remove for each."""
-        return self._incoming / f"{_name(storage_index)}.{shnum}"
+        return f"{self._incoming}/{_name(storage_index)}.{shnum}"
 
-    def place(self, incoming: Path, key: Key, held: Held) -> None:
+    def place(self, incoming: str, key: Key, held: Held) -> None:
         """Move a written and synced share to where it is served from, durably.
 
         :param held: what it is
         :raises ConflictError: something lies there
         :raises OSError: the share is still in its old place, or gone
         """
-        bucket = self.bucket(key[0])
-        home = bucket / str(key[1])
+        bucket = self._bucket(key[0])
+        home = f"{bucket}/{key[1]}"
         with self.lock(key[0]):
-            bucket.mkdir(parents=True, exist_ok=True)
-            if os.path.lexists(home):
-                raise ConflictError(f"share {home.name} is there already")
+            if not _made(bucket) and os.path.lexists(home):
+                raise ConflictError(f"share {key[1]} is there already")
             self.calls.rename(incoming, home)
             fresh = bucket not in self._durable
             if fresh:  # under the lock: who finds the directory may count on its name
@@ -165,44 +170,56 @@ class ShareTree:
 
     def prune(self, storage_index: bytes) -> None:
         """Remove a file's directory if its last share is gone; hold the lock."""
-        bucket = self.bucket(storage_index)
+        bucket = self._bucket(storage_index)
         self._durable.discard(bucket)
         with suppress(OSError):  # it still holds something
-            bucket.rmdir()
+            os.rmdir(bucket)
 
-    def _unsynced(self, bucket: Path) -> list[Path]:
+    def _unsynced(self, bucket: str) -> list[str]:
         """Return the directories to sync for a share in *bucket* to outlast a crash.
 
         Directories found at the first use of a process count as new: who made them may
         have been killed before it synced them.
         """
-        prefix = bucket.parent
-        above = [] if prefix in self._durable else [self.shares]
+        prefix = os.path.dirname(bucket)
+        above = [] if prefix in self._durable else [self._top]
         return [bucket, prefix, *above]
 
-    def _sync_late(self, home: Path, key: Key, held: Held) -> None:
+    def _sync_late(self, home: str, key: Key, held: Held) -> None:
         try:
-            self._sync(home, [home.parent])
+            self._sync(home, [os.path.dirname(home)])
         except OSError:
             with self.lock(key[0]):
                 self.note(key, held, None)
             raise
 
-    def _sync(self, home: Path, directories: list[Path]) -> None:
+    def _sync(self, home: str, directories: list[str]) -> None:
         try:
             for path in directories:
                 self.calls.sync_directory(path)
         except OSError:
-            home.unlink(missing_ok=True)
+            delete(home)
             raise
         if len(self._durable) > MOST_REMEMBERED:
             self._durable.clear()
         self._durable.update(directories[:2])
 
 
-def _under(top: Path, storage_index: bytes) -> Path:
-    name = _name(storage_index)
-    return top / name[:2] / name
+def _made(directory: str) -> bool:
+    """Make *directory* and what is above it, unless it is there; tell which."""
+    try:
+        os.mkdir(directory)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        os.makedirs(directory, exist_ok=True)
+    return True
+
+
+def delete(path: str) -> None:
+    """Delete a file, if it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 @lru_cache(maxsize=64)  # a call asks several times

@@ -213,6 +213,8 @@ async def test_after_a_crash_every_file_is_looked_at(serve, storedir, tmp_path):
 @ensureDeferred
 async def test_an_index_closed_well_is_believed_for_a_week(serve, storedir):
     server = serve()
+    while not server.books.ledger.is_true:
+        await deferLater(reactor, 0.001)
     await Peer(server).put({0: b"x"})
     await server.stopService()
     plant(storedir, "5", container_bytes(b"by hand"))
