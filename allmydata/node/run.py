@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 from twisted.logger import Logger
 
 from allmydata.errors import GridError
@@ -26,8 +26,18 @@ log = Logger()
 READY_FD = "TAHOE_READY_FD"
 STOP_S = 10.0  # a node that has not stopped after this is left as it is
 SETTLED_S = 2.0  # by then a node has met its peers, and has memory to give back
-UNUSED, UNUSED_STORING = 4 * 2**20, 16 * 2**20  # bytes of memory, kept for use again
 STDIN_CLOSED = 1  # the exit code when standard input closes
+
+
+@frozen
+class _Memory:
+    """What a node does about its memory: :mod:`allmydata.util.malloc`."""
+
+    most_unused: int  # bytes kept for use again
+    most_garbage: int  # objects between two looks for garbage
+
+
+SPARING, STORING = _Memory(4 * 2**20, 5_000), _Memory(16 * 2**20, 20_000)
 
 
 def run_node(basedir: Path, *, allow_stdin_close: bool) -> int:
@@ -49,9 +59,10 @@ def run_node(basedir: Path, *, allow_stdin_close: bool) -> int:
             log.warn("{warning}", warning=warning)
         allow_many()
         malloc.few_arenas()
-        malloc.reuse(UNUSED_STORING if config.storage_enabled else UNUSED)
+        memory = STORING if config.storage_enabled else SPARING
+        malloc.reuse(memory.most_unused)
         node = make_node(config)
-        malloc.settle()
+        malloc.settle(memory.most_garbage)
     except GridError as e:
         report.failed(e)
         raise

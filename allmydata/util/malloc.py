@@ -12,7 +12,9 @@ instead of 119, at the same processor time; one arena is worse than two.  With b
 used again servers take 8 % less of the processor for a put where 8 MiB may lie unused, and
 13 % where 16 MiB may; a client 4 %, and has its peak 5 MB lower where it is 4 MiB.  An mmap
 threshold of 256 KiB does the opposite: 8 MB less, and a third more of a client's processor
-time for a get.  Giving back after a transfer takes 0.3 ms, and leaves 83 MB, not 102.
+time for a get.  With the collector's look each 20,000 objects instead of 700, small files
+take 12 % less of a server's processor time; a client has its peak 3 MB higher, which each
+5,000 it has not.  Giving back after a transfer takes 0.3 ms, and leaves 83 MB, not 102.
 """
 
 from __future__ import annotations
@@ -47,12 +49,17 @@ def reuse(most_unused: int) -> bool:
     )
 
 
-def settle() -> None:
+def settle(most_garbage: int) -> None:
     """Have the garbage collector pass over what is loaded by now, for it stays.
 
     Call it before there are connections: what is in a cycle now is never collected.
+
+    :param most_garbage: objects made, and not gone by themselves, after which the
+        collector looks for cycles; with Python's own 700 that is several times for each
+        small file, and a tenth of its processor time
     """
     gc.freeze()
+    gc.set_threshold(most_garbage)
     give_back()
 
 

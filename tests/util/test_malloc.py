@@ -55,8 +55,13 @@ def test_the_text_of_what_attrs_wrote_is_forgotten():
 
 def test_what_is_loaded_is_passed_over_by_the_collector():
     gc.unfreeze()
-    malloc.settle()
-    assert gc.get_freeze_count() > 10_000
+    before = gc.get_threshold()
+    try:
+        malloc.settle(5_000)
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold() == (5_000, *before[1:])
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize("missing", [lambda _: Other(), None])
