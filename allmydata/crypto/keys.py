@@ -7,7 +7,7 @@ way round.  Formats: docs/formats/leases.md, docs/formats/dirtable.md.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from attrs import field, frozen
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from allmydata.crypto.hashutil import KEY_SIZE, tagged_hash, tagged_pair_hash
 from allmydata.errors import NotMutableError
 
+RENEWAL = b"allmydata_file_renewal_secret_v1"
+CANCEL = b"allmydata_file_cancel_secret_v1"
 FIRST_ACCOUNT = 2  # owner numbers below are those that leases of Tahoe-LAFS have
 
 
@@ -42,8 +44,7 @@ class LeaseSecrets:
 
         :param tubid: the server's 20-byte Tub id
         """
-        client = self._renewal
-        file = tagged_pair_hash(b"allmydata_file_renewal_secret_v1", client, storage_index)
+        file = _file_secret(RENEWAL, self._renewal, storage_index)
         return tagged_pair_hash(b"allmydata_bucket_renewal_secret_v1", file, tubid)
 
     def cancel(self, storage_index: bytes, tubid: bytes) -> bytes:
@@ -51,8 +52,7 @@ class LeaseSecrets:
 
         :param tubid: the server's 20-byte Tub id
         """
-        client = self._cancel
-        file = tagged_pair_hash(b"allmydata_file_cancel_secret_v1", client, storage_index)
+        file = _file_secret(CANCEL, self._cancel, storage_index)
         return tagged_pair_hash(b"allmydata_bucket_cancel_secret_v1", file, tubid)
 
     @cached_property
@@ -62,6 +62,11 @@ class LeaseSecrets:
     @cached_property
     def _cancel(self) -> bytes:
         return tagged_hash(self.node_secret, b"allmydata_client_cancel_secret_v1")
+
+
+@lru_cache(maxsize=4)  # each server of a file asks
+def _file_secret(tag: bytes, client: bytes, storage_index: bytes) -> bytes:
+    return tagged_pair_hash(tag, client, storage_index)
 
 
 @frozen(slots=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from attrs import field, frozen
@@ -104,7 +105,7 @@ class Announcement:
         fit = [one for one in texts if isinstance(one, str) and _is_nurl(one)]
         return fit[:MAX_NURLS]
 
-    @property
+    @cached_property
     def seed(self) -> bytes:
         """What gives the server its place in the ring; empty where it does not say."""
         try:

@@ -125,37 +125,39 @@ def _is_plain(value: object) -> bool:
 
 def encode(value: Any) -> bytes:
     """Return the bytes of *value*: sets are sorted, dicts keep their order."""
-    return b"".join(_parts(value))
+    parts: list[bytes] = []
+    _add(value, parts)
+    return b"".join(parts)
 
 
-def _parts(value: Any) -> Iterable[bytes]:
+def _add(value: Any, parts: list[bytes]) -> None:
     if value is None or isinstance(value, bool):
-        yield {False: b"\xf4", True: b"\xf5", None: b"\xf6"}[value]
+        parts.append({False: b"\xf4", True: b"\xf5", None: b"\xf6"}[value])
     elif isinstance(value, int):
-        yield _start(_UINT, value) if value >= 0 else _start(_NEGATIVE, -1 - value)
+        parts.append(_start(_UINT, value) if value >= 0 else _start(_NEGATIVE, -1 - value))
     elif isinstance(value, str):
         text = value.encode("utf-8")
-        yield from (_start(_TEXT, len(text)), text)
+        parts += (_start(_TEXT, len(text)), text)
     elif isinstance(value, bytes | bytearray | memoryview):
-        yield from (_start(_BYTES, len(value)), bytes(value))
+        parts += (_start(_BYTES, len(value)), bytes(value))
     else:
-        yield from _collected(value)
+        _add_collected(value, parts)
 
 
-def _collected(value: Any) -> Iterable[bytes]:
-    parts: Iterable[Any] = value
+def _add_collected(value: Any, parts: list[bytes]) -> None:
+    members: Iterable[Any] = value
     if isinstance(value, dict):
-        yield _start(_MAP, len(value))
-        parts = (part for pair in value.items() for part in pair)
+        parts.append(_start(_MAP, len(value)))
+        members = (part for pair in value.items() for part in pair)
     elif isinstance(value, set | frozenset):
-        yield from (_start(_TAG, SET_TAG), _start(_LIST, len(value)))
-        parts = sorted(value)
+        parts += (_start(_TAG, SET_TAG), _start(_LIST, len(value)))
+        members = sorted(value)
     elif isinstance(value, list | tuple):
-        yield _start(_LIST, len(value))
+        parts.append(_start(_LIST, len(value)))
     else:
         raise TypeError(f"no CBOR for a {type(value).__name__}")
-    for part in parts:
-        yield from _parts(part)
+    for one in members:
+        _add(one, parts)
 
 
 def _start(major: int, argument: int) -> bytes:

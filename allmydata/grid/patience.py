@@ -146,7 +146,14 @@ class Questions(Generic[S]):
             self._late(server, answer)
         else:
             self.answers[server] = answer
-            self._wake()
+            if self._ends_sooner():
+                self._wake()
+
+    def _ends_sooner(self) -> bool:
+        """Tell whether an answer can have changed when the wait ends: most do not."""
+        if self._enough_at is not None or self._enough(self.answers):
+            return True
+        return all(self._doubtful(server) for server in self.pending)  # or none are left
 
     def _failed(self, failure: Failure, server: S) -> None:
         del self.pending[server]

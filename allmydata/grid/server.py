@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -351,10 +351,10 @@ class StorageServerProxy:
         kind, text = b"mutable" if is_mutable else b"immutable", reason.encode("utf-8")
         await self._call("advise_corrupt_share", kind, storage_index, shnum, text)
 
-    async def _call(self, name: str, *args: Any) -> Any:
+    def _call(self, name: str, *args: Any) -> Coroutine[Any, Any, Any]:
         if self._rref is None:
             raise ServerLostError(f"{self.name} is not connected")
-        return await call(self._rref, name, *args)
+        return call(self._rref, name, *args)
 
 
 async def ask_version(rref: Any) -> ServerVersion:

@@ -211,8 +211,7 @@ class StorageServer(Referenceable, Service):
         begun = {n: self._writer(one, canary) for n, one in allocation.begun.items()}
         return allocation.held, begun
 
-    @as_deferred
-    async def remote_put_shares(
+    async def put_shares(
         self,
         storage_index: bytes,
         renew_secret: bytes,
@@ -245,6 +244,8 @@ class StorageServer(Referenceable, Service):
             )
         finally:
             self._release(storage_index, wanted, size, account)
+
+    remote_put_shares = as_deferred(put_shares)
 
     def _account(self, canary: Any) -> int:
         """Return who is asking, and remember having seen them."""

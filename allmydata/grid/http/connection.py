@@ -63,6 +63,9 @@ class ClientConnection(Protocol):
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]  # noqa: N802
         """Hear that it has ended."""
         was_usable, self.is_usable = self.is_usable, False
+        if self._watch_call is not None:
+            self._watch_call.cancel()
+            self._watch_call = None
         self.lost.callback(was_usable)
         if not self.ready.called:
             error = ServerLostError("a server could not be reached", why=self._why)
@@ -87,18 +90,22 @@ class ClientConnection(Protocol):
         self._answer = answer
         self._incoming = Incoming(most)
         self._asked_at = self._clock.seconds()
-        self._watch_call = self._clock.callLater(SILENCE_S, self._watch)
+        if self._watch_call is None:
+            self._watch_call = self._clock.callLater(SILENCE_S, self._watch)
         self.transport.writeSequence([head, *body])
         body.clear()
         return answer
 
     def _watch(self) -> None:
+        """Look whether the server is silent; goes on from one request to the next."""
+        self._watch_call = None
+        if self._answer is None:
+            return
         since = max(self.heard_at, self._asked_at)
         left = since + SILENCE_S - self._clock.seconds()
         if left > 0:
             self._watch_call = self._clock.callLater(left, self._watch)
             return
-        self._watch_call = None
         self._why = f"nothing came for {SILENCE_S:.0f} s"
         self.close()
 
@@ -133,8 +140,5 @@ class ClientConnection(Protocol):
             answer.errback(error)
 
     def _end(self) -> Deferred[Response] | None:
-        if self._watch_call is not None:
-            self._watch_call.cancel()
-            self._watch_call = None
         answer, self._answer = self._answer, None
         return answer

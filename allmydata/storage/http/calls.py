@@ -84,7 +84,7 @@ class Calls:
 
     async def put_shares(self, request: Request, place: Place, secrets: Secrets) -> Answer:
         """Store whole shares."""
-        held, kept = await self._server.remote_put_shares(
+        held, kept = await self._server.put_shares(
             place.storage_index,
             secrets[RENEW],
             secrets[CANCEL],

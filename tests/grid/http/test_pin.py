@@ -15,6 +15,7 @@ from allmydata.grid.http import tls
 from allmydata.grid.http.tls import Pin
 from allmydata.storage.http.tls import ServerTLS
 from allmydata.util.base32 import b2a
+from allmydata.util.deferreds import start
 from allmydata.util.tls import BulkTLSFactory
 from tests.support.https import certificate, der_of
 
@@ -75,7 +76,7 @@ async def test_nor_to_one_with_the_key_announced_under_another_s_tub_id(
         await reach(nurl).callRemote("get_buckets", SI)
     assert heard == []
     storage = reach(nurl, certificates.tubid(der))  # its own Tub id is another matter
-    asking = storage.callRemote("get_buckets", SI)
+    asking = start(storage.callRemote("get_buckets", SI))
     while not heard:
         await _turn()
     storage.pool.close()
