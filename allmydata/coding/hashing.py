@@ -10,14 +10,18 @@ Format: docs/formats/share.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from attrs import define, field, frozen
 
 from allmydata.coding.erasure import Coder
 from allmydata.coding.geometry import Geometry
-from allmydata.crypto.hashtree import HashTree, first_leaf, path_siblings
+from allmydata.crypto.hashtree import (
+    HashTree,
+    PackedHashes,
+    first_leaf,
+    path_siblings,
+)
 from allmydata.crypto.hashutil import (
     HASH_SIZE,
     TaggedHasher,
@@ -67,8 +71,14 @@ class FileHashes:
 
     geometry: Geometry
     _crypttext: TaggedHasher = field(factory=crypttext_hasher)
-    _segment_leaves: bytearray = field(factory=bytearray)
-    _block_leaves: list[bytearray] = field(factory=list)  # by share number
+    _num_hashed: int = field(default=0, init=False)  # segments
+    _segment_leaves: bytearray = field(init=False)
+    _block_leaves: list[bytearray] = field(init=False)  # by share number
+
+    def __attrs_post_init__(self) -> None:
+        size = self.geometry.num_segments * HASH_SIZE  # at once: what grows leaves gaps
+        self._segment_leaves = bytearray(size)
+        self._block_leaves = [bytearray(size) for _ in range(self.geometry.n)]
 
     def update_crypttext(self, crypttext: Any) -> None:
         """Take the next segment's ciphertext into the hash of all; safe in a thread."""
@@ -76,26 +86,24 @@ class FileHashes:
 
     def add_segment(self, segment: EncodedSegment) -> None:
         """Take the leaves of the next segment."""
-        self._segment_leaves += segment.crypttext_hash
-        if not self._block_leaves:
-            self._block_leaves = [bytearray() for _ in segment.block_hashes]
+        at = slice(self._num_hashed * HASH_SIZE, (self._num_hashed + 1) * HASH_SIZE)
+        self._segment_leaves[at] = segment.crypttext_hash
         for leaves, leaf in zip(self._block_leaves, segment.block_hashes, strict=True):
-            leaves += leaf
+            leaves[at] = leaf
+        self._num_hashed += 1
 
     def finish(self) -> FileSeals:
         """Build all trees; every segment must have been taken."""
-        num_hashed = len(self._segment_leaves) // HASH_SIZE
-        if num_hashed != self.geometry.num_segments:
-            raise AssertionError(f"{num_hashed} segments were hashed")
-        block_trees = [HashTree(_hashes_in(leaves)) for leaves in self._block_leaves]
-        crypttext_tree = HashTree(_hashes_in(self._segment_leaves))
-        share_tree = HashTree([tree.root for tree in block_trees])
-        return FileSeals(self._crypttext.digest(), crypttext_tree, block_trees, share_tree)
+        if self._num_hashed != self.geometry.num_segments:
+            raise AssertionError(f"{self._num_hashed} segments were hashed")
+        crypttext_tree = _tree(self._segment_leaves)
+        share_tree = HashTree([_tree(leaves).root for leaves in self._block_leaves])
+        whole = self._crypttext.digest()
+        return FileSeals(whole, crypttext_tree, self._block_leaves, share_tree)
 
 
-def _hashes_in(packed: bytearray) -> Iterator[bytes]:
-    for at in range(0, len(packed), HASH_SIZE):
-        yield bytes(packed[at : at + HASH_SIZE])
+def _tree(leaves: bytearray) -> HashTree:
+    return HashTree(PackedHashes(bytes(leaves)))
 
 
 @frozen
@@ -103,13 +111,19 @@ class FileSeals:
     """All that goes into shares after the blocks.
 
     :param crypttext_hash: of all ciphertext
-    :param block_trees: one for each share number
     """
 
     crypttext_hash: bytes
     crypttext_tree: HashTree
-    block_trees: list[HashTree]
+    _block_leaves: list[bytearray]  # by share number
     share_tree: HashTree
+
+    def block_tree(self, shnum: int) -> HashTree:
+        """Return the block hash tree of share *shnum*.
+
+        It is built each time: all of them of a file of 10 GB would take 10 MB.
+        """
+        return _tree(self._block_leaves[shnum])
 
     def share_chain(self, shnum: int) -> list[tuple[int, bytes]]:
         """Return the share hash chain of share *shnum*, as (node number, hash).

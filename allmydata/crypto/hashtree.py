@@ -43,44 +43,59 @@ def path_siblings(node: int) -> Iterator[int]:
         node = parent(node)
 
 
-class HashTree(Sequence[bytes]):
+class PackedHashes(Sequence[bytes]):
+    """Hashes in one piece: as objects of their own they take more than twice the memory.
+
+    :param packed: hashes of 32 bytes, one behind the other
+    """
+
+    def __init__(self, packed: bytes) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return len(self._packed) // HASH_SIZE
+
+    def __getitem__(self, number):  # type: ignore[no-untyped-def]  # int or slice
+        if isinstance(number, slice):
+            return [self[i] for i in range(len(self))[number]]
+        at = range(len(self))[number] * HASH_SIZE
+        return self._packed[at : at + HASH_SIZE]
+
+    def __iter__(self) -> Iterator[bytes]:
+        for at in range(0, len(self._packed), HASH_SIZE):
+            yield self._packed[at : at + HASH_SIZE]
+
+    def pack(self) -> bytes:
+        """Return all of them, as they lie in a share."""
+        return self._packed
+
+
+def pack_hashes(hashes: Iterable[bytes]) -> bytes:
+    """Return *hashes* one behind the other; those that lie so already are not copied."""
+    return hashes.pack() if isinstance(hashes, PackedHashes) else b"".join(hashes)
+
+
+class HashTree(PackedHashes):
     """A whole tree: a sequence of all its nodes, root first.
 
     :param leaves: hashes of 32 bytes, in order
     """
 
     def __init__(self, leaves: Iterable[bytes]) -> None:
-        rows = [list(leaves)]
-        self.num_leaves = len(rows[0])
+        row = pack_hashes(leaves)
+        self.num_leaves = len(row) // HASH_SIZE
         padding = range(self.num_leaves, next_power_of_2(self.num_leaves))
-        rows[0] += [empty_leaf_hash(i) for i in padding]
-        while len(rows[-1]) > 1:
-            below = iter(rows[-1])
-            rows.append([pair_hash(a, b) for a, b in zip(below, below, strict=True)])
-        # in one piece: as objects of their own they take more than twice the memory
-        self._nodes = b"".join(node for row in reversed(rows) for node in row)
-
-    def __len__(self) -> int:
-        return len(self._nodes) // HASH_SIZE
-
-    def __getitem__(self, node):  # type: ignore[no-untyped-def]  # int or slice
-        if isinstance(node, slice):
-            return [self[i] for i in range(len(self))[node]]
-        at = range(len(self))[node] * HASH_SIZE
-        return self._nodes[at : at + HASH_SIZE]
-
-    def __iter__(self) -> Iterator[bytes]:
-        for at in range(0, len(self._nodes), HASH_SIZE):
-            yield self._nodes[at : at + HASH_SIZE]
+        row += b"".join([empty_leaf_hash(i) for i in padding])
+        rows = [row]
+        while len(row) > HASH_SIZE:
+            row = b"".join(_above(row))
+            rows.append(row)
+        super().__init__(b"".join(reversed(rows)))
 
     @property
     def root(self) -> bytes:
         """The hash that seals all leaves."""
-        return self._nodes[:HASH_SIZE]
-
-    def pack(self) -> bytes:
-        """Return all nodes, root first, as they lie in a share."""
-        return self._nodes
+        return self._packed[:HASH_SIZE]
 
     def needed_hashes(self, leaf: int, include_leaf: bool = False) -> set[int]:
         """Return the node numbers that tie *leaf* to the root.
@@ -94,6 +109,49 @@ class HashTree(Sequence[bytes]):
         return needed
 
 
+def _above(row: bytes) -> list[bytes]:
+    """Return the hashes of the pairs in *row*."""
+    size = HASH_SIZE
+    pairs = range(0, len(row), 2 * size)
+    return [pair_hash(row[i : i + size], row[i + size : i + 2 * size]) for i in pairs]
+
+
+class _Known:
+    """Hashes by the number of their node, a few in one piece.
+
+    Pieces are made when they are needed: a forged size must not cost memory.
+    """
+
+    PIECE = 32  # hashes
+
+    def __init__(self) -> None:
+        self._pieces: dict[int, bytearray] = {}
+        self._bits: dict[int, int] = {}  # by piece: which of its hashes are known
+
+    def __contains__(self, node: int) -> bool:
+        piece, at = divmod(node, self.PIECE)
+        return bool(self._bits.get(piece, 0) >> at & 1)
+
+    def get(self, node: int) -> bytes | None:
+        if node not in self:
+            return None
+        piece, at = divmod(node, self.PIECE)
+        return bytes(self._pieces[piece][at * HASH_SIZE : (at + 1) * HASH_SIZE])
+
+    def put(self, node: int, value: bytes) -> None:
+        piece, at = divmod(node, self.PIECE)
+        if piece not in self._pieces:
+            self._pieces[piece] = bytearray(self.PIECE * HASH_SIZE)
+        self._pieces[piece][at * HASH_SIZE : (at + 1) * HASH_SIZE] = value
+        self._bits[piece] = self._bits.get(piece, 0) | 1 << at
+
+    def drop(self, node: int) -> None:
+        piece, at = divmod(node, self.PIECE)
+        self._bits[piece] &= ~(1 << at)
+        if not self._bits[piece]:
+            del self._bits[piece], self._pieces[piece]
+
+
 class IncompleteHashTree:
     """A tree of which some nodes are known, all of them tied to the root.
 
@@ -104,7 +162,7 @@ class IncompleteHashTree:
         self.num_leaves = num_leaves
         self._first_leaf = first_leaf(num_leaves)
         self._num_nodes = num_nodes(num_leaves)
-        self._nodes: dict[int, bytes] = {}  # sparse: a forged size must not cost memory
+        self._nodes = _Known()
 
     def __len__(self) -> int:
         return self._num_nodes
@@ -122,16 +180,16 @@ class IncompleteHashTree:
         needed = set(path_siblings(node))
         if include_leaf:
             needed.add(node)
-        return needed - self._nodes.keys()
+        return {node for node in needed if node not in self._nodes}
 
     def set_root(self, root: bytes) -> None:
         """Take the root from somewhere trusted, such as a checked URI extension.
 
         :raises BadHashError: another root is known already
         """
-        if self._nodes.get(0, root) != root:
+        if self._nodes.get(0) not in (None, root):
             raise BadHashError("the tree has another root already")
-        self._nodes[0] = root
+        self._nodes.put(0, root)
 
     def set_hashes(
         self,
@@ -147,14 +205,14 @@ class IncompleteHashTree:
         if 0 not in self._nodes:
             raise NotEnoughHashesError("the root of the hash tree is not known")
         new = self._collect(hashes or {}, leaves or {})
-        added = new.keys() - self._nodes.keys()
+        added = {node for node in new if node not in self._nodes}
         try:
             for node in added:
-                self._nodes[node] = new[node]
+                self._nodes.put(node, new[node])
             self._check(new, added)
         except (BadHashError, NotEnoughHashesError):
             for node in added:
-                del self._nodes[node]
+                self._nodes.drop(node)
             raise
 
     def _collect(
@@ -168,8 +226,8 @@ class IncompleteHashTree:
                 raise BadHashError(f"node {node} of a tree of {self._num_nodes}")
             if len(value) != HASH_SIZE:
                 raise BadHashError(f"node {node} is {len(value)} bytes, wanted {HASH_SIZE}")
-            known = self._nodes.get(node, value)
-            if known != value or new.get(node, value) != value:
+            known = self._nodes.get(node)
+            if known not in (None, value) or new.get(node, value) != value:
                 raise BadHashError(f"node {node} of a hash tree does not match")
             new[node] = value
         return new
@@ -190,10 +248,11 @@ class IncompleteHashTree:
             missing = left if a is None else left + 1
             raise NotEnoughHashesError(f"node {missing} of a hash tree is missing")
         above, computed = parent(left), pair_hash(a, b)
-        if above not in self._nodes:
-            self._nodes[above] = computed
+        known = self._nodes.get(above)
+        if known is None:
+            self._nodes.put(above, computed)
             added.add(above)
-        elif self._nodes[above] != computed:
+        elif known != computed:
             raise BadHashError(f"node {above} of a hash tree does not match its children")
         return above
 

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
+from allmydata.crypto.hashtree import pack_hashes
 from allmydata.errors import BadShareError
 from allmydata.formats.share import (
     HEADER_SIZE,
@@ -96,15 +97,15 @@ class WriteBucketProxy:
 
     def put_plaintext_hashes(self, hashes: Sequence[bytes]) -> Deferred[None]:
         """Write the reserved tree: zeros, unless the uploader chose otherwise."""
-        return self._put(self._layout.plaintext_hashes, b"".join(hashes))
+        return self._put(self._layout.plaintext_hashes, pack_hashes(hashes))
 
     def put_crypttext_hashes(self, hashes: Sequence[bytes]) -> Deferred[None]:
         """Write all nodes of the ciphertext hash tree, root first."""
-        return self._put(self._layout.crypttext_hashes, b"".join(hashes))
+        return self._put(self._layout.crypttext_hashes, pack_hashes(hashes))
 
     def put_block_hashes(self, blockhashes: Sequence[bytes]) -> Deferred[None]:
         """Write all nodes of this share's block hash tree, root first."""
-        return self._put(self._layout.block_hashes, b"".join(blockhashes))
+        return self._put(self._layout.block_hashes, pack_hashes(blockhashes))
 
     def put_share_hashes(self, sharehashes: Sequence[tuple[int, bytes]]) -> Deferred[None]:
         """Write the share hash chain: (node number, hash) in the order given."""

@@ -22,6 +22,7 @@ from zope.interface import implementer
 from allmydata.coding.erasure import coder
 from allmydata.coding.geometry import DEFAULT_MAX_SEGMENT_SIZE, Geometry, check_counts
 from allmydata.coding.hashing import EncodedSegment, FileHashes, FileSeals, encode_segment
+from allmydata.crypto.hashtree import PackedHashes, pack_hashes
 from allmydata.crypto.hashutil import uri_extension_hash
 from allmydata.errors import CorruptError, NotEnoughServersError
 from allmydata.formats.extension import Extension
@@ -249,16 +250,19 @@ class Encoder:
             self._transfer.got(holder, range(segnum, segnum + 1), len(block))
 
     async def _send_seals(self, seals: FileSeals, extension: bytes) -> None:
-        plain = await self._source.get_plaintext_segment_hashtree_nodes(
+        nodes = await self._source.get_plaintext_segment_hashtree_nodes(
             self.geometry.num_segments
         )
-        trees, chain = seals.block_trees, seals.share_chain
+        plain = PackedHashes(pack_hashes(nodes))
+        del nodes
 
         async def put_all(shnum: int, writer: Any) -> None:
             await writer.put_plaintext_hashes(plain)
             await writer.put_crypttext_hashes(seals.crypttext_tree)
-            await writer.put_block_hashes(trees[shnum])
-            await writer.put_share_hashes(chain(shnum))
+            # not before it is wanted: those who wait need not have one each
+            tree = await self._workers.run(seals.block_tree, shnum)
+            await writer.put_block_hashes(tree)
+            await writer.put_share_hashes(seals.share_chain(shnum))
             await writer.put_uri_extension(extension)
 
         await self._each(lambda i, lane: lane.give(lambda writer: put_all(i, writer)))

@@ -62,7 +62,7 @@ def make_shares(crypttext: bytes, geometry: Geometry) -> WholeFile:
                 block,
                 no_plaintext,
                 *seals.crypttext_tree,
-                *seals.block_trees[shnum],
+                *seals.block_tree(shnum),
                 pack_chain(seals.share_chain(shnum)),
                 after,
             ]

@@ -35,7 +35,7 @@ class Sealed:
         """Return a share's verifier with everything known."""
         share = ShareVerifier(file, shnum)
         share.take_chain(dict(self.seals.share_chain(shnum)))
-        share.block_tree.set_hashes(dict(enumerate(self.seals.block_trees[shnum])))
+        share.block_tree.set_hashes(dict(enumerate(self.seals.block_tree(shnum))))
         return share
 
     def opened(self, shnums):
@@ -120,7 +120,7 @@ def test_a_block_whose_leaf_is_not_known_is_never_right(sealed):
     assert not share.is_right(0, sealed.blocks[1][0])
     share.take_chain(dict(sealed.seals.share_chain(1)))
     assert not share.is_right(0, sealed.blocks[1][0])
-    share.block_tree.set_hashes(dict(enumerate(sealed.seals.block_trees[1])))
+    share.block_tree.set_hashes(dict(enumerate(sealed.seals.block_tree(1))))
     assert share.is_right(0, sealed.blocks[1][0])
 
 
@@ -164,7 +164,7 @@ def test_a_chain_ties_the_share_s_tree_to_the_file(sealed):
     file = sealed.verifier()
     share = ShareVerifier(file, 3)
     share.take_chain(dict(sealed.seals.share_chain(3)))
-    assert share.block_tree[0] == sealed.seals.block_trees[3].root
+    assert share.block_tree[0] == sealed.seals.block_tree(3).root
 
 
 def test_a_chain_with_any_node_wrong_is_refused_and_not_believed(sealed):

@@ -10,6 +10,7 @@ from allmydata.crypto.hashtree import (
     IncompleteHashTree,
     first_leaf,
     num_nodes,
+    pack_hashes,
     parent,
     path_siblings,
     sibling,
@@ -270,3 +271,22 @@ def test_a_forged_size_costs_no_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 200_000
+
+
+def test_a_tree_that_is_known_whole_takes_little_more_than_its_hashes():
+    whole = tree_of(1024)
+    tracemalloc.start()
+    incomplete = rooted(whole)
+    for number in range(1024):
+        needed = incomplete.needed_hashes(number, include_leaf=True)
+        incomplete.set_hashes({node: whole[node] for node in needed})
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 1.4 * len(whole.pack())
+    assert [incomplete[node] for node in range(len(whole))] == list(whole)
+
+
+def test_what_lies_in_one_piece_is_not_copied():
+    whole = tree_of(5)
+    assert pack_hashes(whole) is whole.pack()
+    assert pack_hashes(list(whole)) == whole.pack()
