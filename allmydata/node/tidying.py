@@ -1,4 +1,4 @@
-"""After a large file has moved, the memory it took goes back to the system."""
+"""While a large file moves and when it has, memory left unused goes back to the system."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from allmydata.immutable.transfers import Transfers
 from allmydata.interfaces.node import ITransfer
 
 LARGE = 4 * 2**20  # bytes of a file; below, little is left behind
+BETWEEN = 32 * 2**20  # bytes of a file that move between two times; else its peak grows on
 SOON_S = 0.01  # by then whoever moved it has let go of its last pieces
 
 
@@ -31,6 +32,7 @@ class Tidying(Service):
         self._give_back = give_back
         self._end_watch: Callable[[], None] | None = None
         self._due: Any = None  # a delayed call
+        self._done: dict[int, int] = {}  # by transfer: the bytes moved when it was last done
 
     def startService(self) -> None:  # noqa: N802
         """Begin to watch."""
@@ -48,7 +50,15 @@ class Tidying(Service):
             self._due = None
 
     def _changed(self, transfer: ITransfer) -> None:
-        if transfer.ended is not None and transfer.size >= LARGE and not self._due:
+        if transfer.size < LARGE:
+            return
+        if transfer.ended is not None:
+            self._done.pop(transfer.number, None)
+        elif transfer.num_bytes - self._done.get(transfer.number, 0) >= BETWEEN:
+            self._done[transfer.number] = transfer.num_bytes
+        else:
+            return
+        if not self._due:
             self._due = self._clock.callLater(SOON_S, self._tidy)
 
     def _tidy(self) -> None:

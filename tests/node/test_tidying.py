@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from allmydata.immutable.transfers import Transfers
-from allmydata.node.tidying import LARGE, SOON_S, Tidying
+from allmydata.node.tidying import BETWEEN, LARGE, SOON_S, Tidying
 
 
 @pytest.fixture
@@ -38,6 +38,19 @@ def test_a_large_file_has_it_given_back_when_it_has_moved(rig):
     assert rig.given == 0  # whoever moved it holds its last pieces
     rig.clock.advance(SOON_S)
     assert rig.given == 1
+
+
+def test_a_very_large_one_has_it_given_back_while_it_moves(rig):
+    with rig.move(10 * BETWEEN) as transfer:
+        for _ in range(8):
+            transfer.advance(BETWEEN // 4)
+            rig.clock.advance(SOON_S)
+        assert rig.given == 2
+        transfer.advance(BETWEEN - 1)
+        rig.clock.advance(SOON_S)
+        assert rig.given == 2
+    rig.clock.advance(SOON_S)
+    assert rig.given == 3
 
 
 def test_one_that_fails_counts_too(rig):
