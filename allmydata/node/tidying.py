@@ -11,7 +11,7 @@ from allmydata.immutable.transfers import Transfers
 from allmydata.interfaces.node import ITransfer
 
 LARGE = 4 * 2**20  # bytes of a file; below, little is left behind
-BETWEEN = 32 * 2**20  # bytes of a file that move between two times; else its peak grows on
+BETWEEN = 64 * 2**20  # bytes of a file that move between two times; else its peak grows on
 SOON_S = 0.01  # by then whoever moved it has let go of its last pieces
 
 
@@ -32,7 +32,9 @@ class Tidying(Service):
         self._give_back = give_back
         self._end_watch: Callable[[], None] | None = None
         self._due: Any = None  # a delayed call
-        self._done: dict[int, int] = {}  # by transfer: the bytes moved when it was last done
+        self._done: dict[
+            int, int
+        ] = {}  # by transfer: the bytes moved when it was last done
 
     def startService(self) -> None:  # noqa: N802
         """Begin to watch."""
