@@ -17,6 +17,7 @@ class ITransfer(Interface):
 
     number: int = Attribute("Its place in the order in which they began.")
     size: int = Attribute("Bytes of the file that are to move.")
+    num_bytes: int = Attribute("Those of them that have.")
     ended: float | None = Attribute("When, in seconds since the epoch; None: it runs.")
 
     def as_json() -> dict[str, Any]:
