@@ -235,7 +235,7 @@ class Encoder:
             await hashing
             self._transfer.advance(geometry.segment_bytes(segnum))
 
-        depth = self._workers.num_threads + 1
+        depth = self._workers.num_threads  # one more takes 2 MB, and 3 % less time
         await Pipeline(geometry.num_segments, depth, begin, finish).run()
         return await self._workers.run(hashes.finish)
 

@@ -1,4 +1,4 @@
-"""While a large file moves and when it has, memory left unused goes back to the system."""
+"""Before, while and after a large file moves, memory left unused goes back to the system."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Tidying(Service):
             return
         if transfer.ended is not None:
             self._done.pop(transfer.number, None)
-        elif transfer.num_bytes - self._done.get(transfer.number, 0) >= BETWEEN:
+        elif transfer.num_bytes - self._done.get(transfer.number, -BETWEEN) >= BETWEEN:
             self._done[transfer.number] = transfer.num_bytes
         else:
             return
