@@ -1,4 +1,4 @@
-"""Before, while and after a large file moves, memory left unused goes back to the system."""
+"""Before, while and after a large file moves, unused memory goes back to the system."""
 
 from __future__ import annotations
 
