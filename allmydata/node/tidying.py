@@ -12,6 +12,7 @@ from allmydata.interfaces.node import ITransfer
 
 LARGE = 4 * 2**20  # bytes of a file; below, little is left behind
 BETWEEN = 64 * 2**20  # bytes of a file that move between two times; else its peak grows on
+HUGE, OFTENER = 2**30, 4  # bytes of a file from which it is done so many times as often
 SOON_S = 0.01  # by then whoever moved it has let go of its last pieces
 
 
@@ -56,7 +57,9 @@ class Tidying(Service):
             return
         if transfer.ended is not None:
             self._done.pop(transfer.number, None)
-        elif transfer.num_bytes - self._done.get(transfer.number, -BETWEEN) >= BETWEEN:
+        elif transfer.num_bytes - self._done.get(transfer.number, -BETWEEN) >= _step(
+            transfer
+        ):
             self._done[transfer.number] = transfer.num_bytes
         else:
             return
@@ -66,3 +69,7 @@ class Tidying(Service):
     def _tidy(self) -> None:
         self._due = None
         self._give_back()
+
+
+def _step(transfer: ITransfer) -> int:
+    return BETWEEN // OFTENER if transfer.size >= HUGE else BETWEEN

@@ -4,7 +4,7 @@ import pytest
 from twisted.internet.task import Clock
 
 from allmydata.immutable.transfers import Transfers
-from allmydata.node.tidying import BETWEEN, LARGE, SOON_S, Tidying
+from allmydata.node.tidying import BETWEEN, HUGE, LARGE, OFTENER, SOON_S, Tidying
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_a_very_large_one_has_it_given_back_while_it_moves(rig):
         assert rig.given == 2
     rig.clock.advance(SOON_S)
     assert rig.given == 3
+
+
+def test_a_huge_one_has_it_given_back_oftener(rig):
+    with rig.move(HUGE) as transfer:
+        rig.clock.advance(SOON_S)
+        for _ in range(OFTENER):
+            transfer.advance(BETWEEN // OFTENER)
+            rig.clock.advance(SOON_S)
+        assert rig.given == 1 + OFTENER
+    rig.clock.advance(SOON_S)
 
 
 def test_one_that_fails_counts_too(rig):
